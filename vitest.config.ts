@@ -3,11 +3,38 @@ import { defineConfig } from "vitest/config";
 /** Workspace sources run without a build: every project resolves `@holdpoint/*` to its TypeScript. */
 const fromSource = { ssr: { resolve: { conditions: ["@holdpoint/source"] } } };
 
+/** Real servers, stores and frameworks start inside tests, on machines with few cores: patience costs nothing where a test passes. */
+const patience = { testTimeout: 30_000, hookTimeout: 30_000 };
+
 export default defineConfig({
   test: {
+    reporters: ["default", "./test/reporter.ts"],
+    globalSetup: "./test/store-requirements.ts",
+    coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
     projects: [
-      { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"] } },
-      { ...fromSource, test: { name: "test", include: ["test/**/*.test.ts"] } },
+      { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"], ...patience } },
+      {
+        ...fromSource,
+        test: {
+          name: "test",
+          include: ["test/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "test/packaging/**"],
+          benchmark: { include: ["test/bench/**/*.bench.ts"] },
+          ...patience,
+        },
+      },
+      {
+        test: {
+          name: "types",
+          include: [],
+          typecheck: {
+            enabled: true,
+            only: true,
+            include: ["{packages,test}/**/*.test-d.ts"],
+            tsconfig: "./tsconfig.test.json",
+          },
+        },
+      },
     ],
   },
 });
