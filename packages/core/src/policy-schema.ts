@@ -188,8 +188,10 @@ const ruleLists = {
   limits: z.array(limitSchema).optional(),
 };
 
-function isStandardSchema(value: unknown): value is StandardSchemaV1 {
-  return value !== null && (typeof value === "object" || typeof value === "function") && "~standard" in value;
+/** Whether `value` implements Standard Schema 1 (https://standardschema.dev); a JSON Schema that merely has such a key does not. */
+export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) return false;
+  return typeof (value as Partial<StandardSchemaV1>)["~standard"]?.validate === "function";
 }
 
 const argumentsSchema = z.union([z.custom<StandardSchemaV1>(isStandardSchema), z.record(z.string(), z.json()), z.boolean()]);
