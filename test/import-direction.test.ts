@@ -1,0 +1,73 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const repository = fileURLToPath(new URL("..", import.meta.url));
+const biome = join(repository, "node_modules/@biomejs/biome/bin/biome");
+
+/** What lint says of an import in a tree of that one file, under the rules of this repository. */
+function lint(file: string, specifier: string): string {
+  const tree = mkdtempSync(join(tmpdir(), "imports-"));
+  try {
+    cpSync(join(repository, "biome.json"), join(tree, "biome.json"));
+    mkdirSync(dirname(join(tree, file)), { recursive: true });
+    writeFileSync(join(tree, file), `import { it } from "${specifier}";\nit();\n`);
+    const args = ["lint", "--only=style/noRestrictedImports", "--vcs-enabled=false", "--colors=off"];
+    const { stdout, stderr } = spawnSync(process.execPath, [biome, ...args], { cwd: tree, encoding: "utf8" });
+    return (stdout + stderr).replaceAll(/\s+/g, " ");
+  } finally {
+    rmSync(tree, { recursive: true });
+  }
+}
+
+const allowed: [file: string, specifier: string][] = [
+  ["packages/core/src/decide.ts", "./facts.ts"],
+  ["packages/core/src/decide.ts", "@noble/hashes/sha2.js"],
+  ["packages/core/src/node/jsonl-audit.ts", "node:fs"],
+  ["packages/core/src/node/jsonl-audit.ts", "../audit.ts"],
+  ["packages/core/src/decide.test.ts", "node:fs"],
+  ["packages/mcp/src/guard-transport.ts", "@holdpoint/core"],
+  ["packages/ai-sdk/src/index.ts", "@holdpoint/mcp"],
+  ["packages/langchain/src/index.ts", "@holdpoint/core/risk"],
+  ["packages/stores/src/redis/index.ts", "@holdpoint/core"],
+  ["packages/testing/src/index.ts", "@holdpoint/core/node"],
+  ["packages/cli/src/main.ts", "@holdpoint/stores/sqlite"],
+  ["test/model/model.test.ts", "@holdpoint/testing/contracts"],
+  ["examples/quickstart/main.ts", "@holdpoint/ai-sdk"],
+];
+
+const refused: [file: string, specifier: string, reason: string][] = [
+  ["packages/core/src/decide.ts", "@holdpoint/mcp", "core imports nothing of ours"],
+  ["packages/core/src/node/jsonl-audit.ts", "@holdpoint/stores/sqlite", "core imports nothing of ours"],
+  ["packages/core/src/decide.test.ts", "@holdpoint/testing/contracts", "core imports nothing of ours"],
+  ["packages/core/src/decide.ts", "@modelcontextprotocol/sdk/types.js", "core knows no framework"],
+  ["packages/core/src/decide.ts", "ai", "core knows no framework"],
+  ["packages/core/src/decide.ts", "@langchain/core/tools", "core knows no framework"],
+  ["packages/core/src/decide.ts", "node:crypto", "core runs wherever JavaScript does"],
+  ["packages/core/src/decide.ts", "node:fs/promises", "core runs wherever JavaScript does"],
+  ["packages/core/src/decide.ts", "./node/jsonl-audit.ts", "core's main entries must load without Node"],
+  ["packages/mcp/src/index.ts", "@holdpoint/ai-sdk", "mcp imports core alone"],
+  ["packages/ai-sdk/src/index.ts", "@holdpoint/stores/redis", "an adapter imports core, and mcp"],
+  ["packages/langchain/src/index.ts", "@holdpoint/ai-sdk", "an adapter imports core, and mcp"],
+  ["packages/stores/src/redis/index.ts", "@holdpoint/mcp", "stores and testing import core alone"],
+  ["packages/testing/src/index.ts", "@holdpoint/stores/sqlite", "stores and testing import core alone"],
+  ["packages/cli/src/main.ts", "@holdpoint/langchain", "the command imports core, mcp and stores"],
+  ["test/model/model.test.ts", "../../packages/core/src/decide.ts", "name the package, not its files"],
+];
+
+for (const [file, specifier] of allowed) {
+  test(`${file} may import ${specifier}`, () => {
+    const said = lint(file, specifier);
+    expect(said).toContain("Checked 2 files"); // the configuration is one of them
+    expect(said).not.toContain("noRestrictedImports");
+  });
+}
+
+for (const [file, specifier, reason] of refused) {
+  test(`${file} may not import ${specifier}: lint says why`, () => {
+    expect(lint(file, specifier)).toContain(reason);
+  });
+}
