@@ -18,9 +18,14 @@ export interface Debit {
   readonly max: number;
 }
 
-/** What is left of one counter, in millionths, and how long until the debit that was asked about would fit; absent where time alone will not do. */
+/** What is left of one counter. */
 export interface Room {
+  /** In millionths; 0 where a `max` that was lowered since is already exceeded. */
   readonly remaining: number;
+  /**
+   * Milliseconds, from the caller's `now` or the server's clock, until the debit that was asked about would fit, if nothing else is taken until then.
+   * There only where it does not fit now, and time alone will make it fit.
+   */
   readonly retryAfterMs?: number | undefined;
 }
 
@@ -46,11 +51,15 @@ export type MaybePromise<T> = T | Promise<T>;
  * - `reserve` takes every debit or none, atomically (laws `no-over-admission`, `refused-spends-nothing`).
  * - A store never goes back in time: an instant before the last one seen counts as the last one seen. A store with a server uses the server's
  *   clock and ignores `now`.
+ * - Time is whole milliseconds. What was taken from a sliding window of `ms` at t is free again at exactly t + `ms`; a fixed window ends at its end;
+ *   a lifetime with `expiresMs` ends that long after the last granted reservation, whatever its amount.
  * - It holds no dead keys and never evicts a live one: full is a thrown `CounterStoreError`, and the guard denies.
  */
 export interface CounterStore {
   /** What outlives what: `process` forgets with the process, `machine` survives it, `shared` serves many machines. */
   readonly durability: "process" | "machine" | "shared";
+  /** The host accepts that counts of a day or more end with the process. Without it, a guard refuses policies with such windows on a `process` store. */
+  readonly acceptsLongWindows?: boolean | undefined;
   /** Takes every debit or none. Throws or rejects with `CounterStoreError` when it cannot tell; the guard then denies. */
   reserve(debits: readonly Debit[], now: number): MaybePromise<Reserved>;
   /**
@@ -63,6 +72,6 @@ export interface CounterStore {
   /** Keeps the concurrent slots of a call that is still in flight; stores without leases lack it. Call it every `renewEveryMs`. */
   renew?(reservation: Reservation, now: number): MaybePromise<void>;
   readonly renewEveryMs?: number | undefined;
-  /** Drops lifetime counters whose session has ended. */
+  /** Drops lifetime counters whose session has ended; counters of other kinds stay. What was taken before is not given back to a counter opened after. */
   forget(keys: readonly string[]): MaybePromise<void>;
 }
