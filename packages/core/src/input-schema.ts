@@ -1,11 +1,12 @@
-import { type Json, type JsonObject, type SnapshotBounds, takeSnapshot } from "./json-snapshot.ts";
-import { combinatorChecks } from "./schema-combinators.ts";
-import { arrayChecks, objectChecks, unevaluatedChecks } from "./schema-containers.ts";
-import { isSchemaObject, readSchemaDocument, type SchemaDocument, UnusableSchema } from "./schema-document.ts";
-import { type Check, charge, enter, every, isSettled, reject, type Run } from "./schema-evaluation.ts";
-import { type Link, readKeywords } from "./schema-keywords.ts";
+import { type JsonObject, type SnapshotBounds, takeSnapshot } from "./json-snapshot.ts";
+import { PolicyError } from "./policy-error.ts";
+import { compileSchema } from "./schema-compiler.ts";
+import { UnusableSchema } from "./schema-document.ts";
+import type { Check, Run } from "./schema-evaluation.ts";
 import type { SchemaProblem } from "./schema-problem.ts";
-import { literalCheck, numberChecks, stringChecks, typeCheck } from "./schema-values.ts";
+import { isStandardSchema, judgeStandardSchema } from "./standard-schema-judge.ts";
+
+export { describeProblems, type SchemaProblem } from "./schema-problem.ts";
 
 /** What is wrong with the arguments; nothing when they satisfy the schema. Never throws, and changes nothing: a schema only judges. */
 export type Judge = (args: JsonObject) => readonly SchemaProblem[];
@@ -41,10 +42,22 @@ export function compileInputSchema(
   try {
     const copied = takeSnapshot(schema, bounds);
     if (!copied.ok) throw new UnusableSchema(copied.pointer, copied.problem);
-    return { ok: true, judge: judgeBy(compile(copied.value), bounds) };
+    return { ok: true, judge: judgeBy(compileSchema(copied.value), bounds) };
   } catch (error) {
     return { ok: false, problem: error instanceof UnusableSchema ? error.message : "the schema could not be compiled" };
   }
+}
+
+/**
+ * Compiles the `arguments` of a tool's rules: a JSON Schema, or any Standard Schema, which is asked anew for every call.
+ *
+ * @throws {PolicyError} at `pointer` where a JSON Schema cannot be used.
+ */
+export function compileArguments(schema: unknown, pointer: string): Judge {
+  if (isStandardSchema(schema)) return (args) => judgeStandardSchema(schema, args);
+  const compiled = compileInputSchema(schema);
+  if (!compiled.ok) throw new PolicyError([{ pointer, message: `the JSON Schema cannot be used: ${compiled.problem}`, fix: "write a schema that the guard can judge by" }]);
+  return compiled.judge;
 }
 
 function judgeBy(check: Check, { maxSteps, maxProblems }: SchemaBounds): Judge {
@@ -65,101 +78,4 @@ function judgeBy(check: Check, { maxSteps, maxProblems }: SchemaBounds): Judge {
 
 function startRun(problems: Run["problems"], steps: number, maxProblems: number): Run {
   return { problems, maxProblems, path: [], steps, depth: 0, evaluated: null };
-}
-
-/** Schemas are compiled from a queue and linked late, so that recursion is a loop in the links and long chains of references need no stack. */
-function compile(root: Json): Check {
-  if (!isSchemaObject(root)) {
-    if (typeof root !== "boolean") throw new UnusableSchema("", "expected a schema: an object");
-    return booleanCheck(root);
-  }
-  const document = readSchemaDocument(root);
-  const bodies = new Map<JsonObject, { body: Check }>();
-  const queue: JsonObject[] = [];
-  const applications = new Map<JsonObject, JsonObject[]>();
-
-  const link: Link = (schema, pointer, appliedFrom) => {
-    if (typeof schema === "boolean") return booleanCheck(schema);
-    if (!isSchemaObject(schema)) throw new UnusableSchema(pointer, "expected a schema: an object, true or false");
-    let linked = bodies.get(schema);
-    if (!linked) {
-      linked = { body: booleanCheck(false) };
-      bodies.set(schema, linked);
-      queue.push(schema);
-    }
-    if (appliedFrom) applications.set(appliedFrom, [...(applications.get(appliedFrom) ?? []), schema]);
-    const target = linked;
-    return (value, run) => enter(target.body, value, run);
-  };
-
-  const check = link(root, "");
-  for (let schema = queue.shift(); schema; schema = queue.shift()) bodies.get(schema)!.body = compileBody(schema, document, link);
-  refuseLoops(applications, document);
-  return check;
-}
-
-function booleanCheck(accepted: boolean): Check {
-  return (_value, run) => accepted || reject(run, "false", "no value is allowed here");
-}
-
-function compileBody(schema: JsonObject, document: SchemaDocument, link: Link): Check {
-  const keywords = readKeywords(schema, document, link);
-  const type = typeCheck(keywords);
-  const forNumbers = every(numberChecks(keywords));
-  const forStrings = every(stringChecks(keywords));
-  const forArrays = every(arrayChecks(keywords));
-  const forObjects = every(objectChecks(keywords));
-  const ofMembers: Check = (value, run) => {
-    if (typeof value === "string") return forStrings(value, run);
-    if (typeof value === "number") return forNumbers(value, run);
-    if (typeof value !== "object" || value === null) return true;
-    return Array.isArray(value) ? forArrays(value, run) : forObjects(value as JsonObject, run);
-  };
-  const rest = every([...literalCheck(keywords), ofMembers, ...combinatorChecks(keywords), ...unevaluatedChecks(keywords)]);
-  // What a value of the wrong type lacks besides is of no use to anyone.
-  const body: Check = type ? (value, run) => type(value, run) && rest(value, run) : rest;
-  return document.usesUnevaluated ? withOwnEvaluated(body) : body;
-}
-
-/** A schema sees what it and the schemas applied within it evaluated, and hands it on only if it accepts the value (Core §7.7.1). */
-function withOwnEvaluated(body: Check): Check {
-  return (value, run) => {
-    const outer = run.evaluated;
-    const own = new Set<string | number>();
-    run.evaluated = own;
-    const accepted = body(value, run);
-    run.evaluated = outer;
-    if (accepted && outer) {
-      charge(run, own.size);
-      for (const key of own) outer.add(key);
-    }
-    return accepted;
-  };
-}
-
-/** Takes away schemas that apply nothing further until none is left; what cannot be taken away applies itself to the same value without end. */
-function refuseLoops(applications: ReadonlyMap<JsonObject, readonly JsonObject[]>, document: SchemaDocument): void {
-  const appliers = new Map<JsonObject, JsonObject[]>();
-  const open = new Map<JsonObject, number>();
-  for (const [from, targets] of applications) {
-    open.set(from, targets.length);
-    for (const target of targets) {
-      const known = appliers.get(target);
-      if (known) known.push(from);
-      else appliers.set(target, [from]);
-    }
-  }
-  const ended = [...appliers.keys()].filter((schema) => !open.has(schema));
-  for (let schema = ended.pop(); schema; schema = ended.pop()) {
-    for (const from of appliers.get(schema) ?? []) {
-      const left = open.get(from)! - 1;
-      open.set(from, left);
-      if (left === 0) {
-        open.delete(from);
-        ended.push(from);
-      }
-    }
-  }
-  const [looping] = open.keys();
-  if (looping) throw new UnusableSchema(document.pointerOf(looping), "a schema that applies itself to the same value without end");
 }

@@ -7,7 +7,6 @@ export interface SchemaProblem {
 }
 
 const maxNamedProblems = 5;
-const maxShownCharacters = 64;
 
 /**
  * One sentence for the model: each place and what was expected there, and how many problems are not named.
@@ -24,11 +23,11 @@ export function describeProblems(problems: readonly SchemaProblem[], maxNamed: n
 
 /**
  * Text of the model or of a server, fit to be shown: whatever is invisible or could turn the line around is escaped, as is the backtick that would end the
- * quotation, and at most 64 characters are kept.
+ * quotation, and at most `maxCharacters` (64) are kept.
  */
-export function shown(text: string): string {
+export function shown(text: string, maxCharacters: number = 64): string {
   // A character is at most two code units, so a text of any size costs no more than what is kept.
-  const characters = [...text.slice(0, maxShownCharacters * 2 + 1)];
-  const kept = characters.length > maxShownCharacters ? `${characters.slice(0, maxShownCharacters).join("")}…` : characters.join("");
+  const characters = [...text.slice(0, maxCharacters * 2 + 1)];
+  const kept = characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join("")}…` : characters.join("");
   return kept.replace(/[\p{C}\p{Zl}\p{Zp}`]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }

@@ -49,7 +49,7 @@ function isOfType(value: Json, type: TypeName): boolean {
   }
 }
 
-export function literalCheck(keywords: Keywords): Check[] {
+export function literalChecks(keywords: Keywords): Check[] {
   const checks: Check[] = [];
   const literals = keywords.list("enum");
   if (literals) checks.push(oneOfLiterals("enum", literals));

@@ -1,0 +1,112 @@
+import type { Json, JsonObject } from "./json-snapshot.ts";
+import { combinatorChecks } from "./schema-combinators.ts";
+import { arrayChecks, objectChecks, unevaluatedChecks } from "./schema-containers.ts";
+import { isSchemaObject, readSchemaDocument, type SchemaDocument, UnusableSchema } from "./schema-document.ts";
+import { type Check, charge, enter, every, reject } from "./schema-evaluation.ts";
+import { type Link, readKeywords } from "./schema-keywords.ts";
+import { literalChecks, numberChecks, stringChecks, typeCheck } from "./schema-values.ts";
+
+/**
+ * Compiles a schema to closures. Schemas are taken from a queue and linked late, so that recursion is a loop in the links and long chains of references
+ * need no stack.
+ *
+ * @throws {UnusableSchema} naming the place in the schema.
+ */
+export function compileSchema(root: Json): Check {
+  if (!isSchemaObject(root)) {
+    if (typeof root !== "boolean") throw new UnusableSchema("", "expected a schema: an object");
+    return booleanCheck(root);
+  }
+  const document = readSchemaDocument(root);
+  const bodies = new Map<JsonObject, { body: Check }>();
+  const queue: JsonObject[] = [];
+  const applications = new Map<JsonObject, JsonObject[]>();
+
+  const link: Link = (schema, pointer, appliedFrom) => {
+    if (typeof schema === "boolean") return booleanCheck(schema);
+    if (!isSchemaObject(schema)) throw new UnusableSchema(pointer, "expected a schema: an object, true or false");
+    let linked = bodies.get(schema);
+    if (!linked) {
+      linked = { body: booleanCheck(false) };
+      bodies.set(schema, linked);
+      queue.push(schema);
+    }
+    if (appliedFrom) applications.set(appliedFrom, [...(applications.get(appliedFrom) ?? []), schema]);
+    const target = linked;
+    return (value, run) => enter(target.body, value, run);
+  };
+
+  const check = link(root, "");
+  for (let schema = queue.shift(); schema; schema = queue.shift()) bodies.get(schema)!.body = compileBody(schema, document, link);
+  refuseLoops(applications, document);
+  return check;
+}
+
+function booleanCheck(accepted: boolean): Check {
+  return (_value, run) => accepted || reject(run, "false", "no value is allowed here");
+}
+
+function compileBody(schema: JsonObject, document: SchemaDocument, link: Link): Check {
+  const keywords = readKeywords(schema, document, link);
+  const type = typeCheck(keywords);
+  const forNumbers = every(numberChecks(keywords));
+  const forStrings = every(stringChecks(keywords));
+  const forArrays = every(arrayChecks(keywords));
+  const forObjects = every(objectChecks(keywords));
+  const ofMembers: Check = (value, run) => {
+    if (typeof value === "string") return forStrings(value, run);
+    if (typeof value === "number") return forNumbers(value, run);
+    if (typeof value !== "object" || value === null) return true;
+    return Array.isArray(value) ? forArrays(value, run) : forObjects(value as JsonObject, run);
+  };
+  const rest = every([...literalChecks(keywords), ofMembers, ...combinatorChecks(keywords), ...unevaluatedChecks(keywords)]);
+  // What a value of the wrong type lacks besides is of no use to anyone.
+  const body: Check = type ? (value, run) => type(value, run) && rest(value, run) : rest;
+  return document.usesUnevaluated ? withOwnEvaluated(body) : body;
+}
+
+/** A schema sees what it and the schemas applied within it evaluated, and hands it on only if it accepts the value (Core §7.7.1). */
+function withOwnEvaluated(body: Check): Check {
+  return (value, run) => {
+    const outer = run.evaluated;
+    const own = new Set<string | number>();
+    run.evaluated = own;
+    const accepted = body(value, run);
+    run.evaluated = outer;
+    if (accepted && outer) {
+      charge(run, own.size);
+      for (const key of own) outer.add(key);
+    }
+    return accepted;
+  };
+}
+
+/** Takes away schemas that apply nothing further until none is left; what cannot be taken away applies itself to the same value without end. */
+function refuseLoops(applications: ReadonlyMap<JsonObject, readonly JsonObject[]>, document: SchemaDocument): void {
+  const appliers = new Map<JsonObject, JsonObject[]>();
+  const open = new Map<JsonObject, number>();
+  for (const [from, targets] of applications) {
+    open.set(from, targets.length);
+    for (const target of targets) {
+      const known = appliers.get(target);
+      if (known) known.push(from);
+      else appliers.set(target, [from]);
+    }
+  }
+  const ended = [...appliers.keys()].filter((schema) => !open.has(schema));
+  for (let schema = ended.pop(); schema; schema = ended.pop()) {
+    for (const from of appliers.get(schema) ?? []) {
+      const left = open.get(from)! - 1;
+      open.set(from, left);
+      if (left === 0) {
+        open.delete(from);
+        ended.push(from);
+      }
+    }
+  }
+  let [looping] = open.keys();
+  if (!looping) return;
+  // What is left may only lead to a loop; as many steps as there are schemas end inside one.
+  for (let step = open.size; step > 0; step--) looping = applications.get(looping)!.find((target) => open.has(target))!;
+  throw new UnusableSchema(document.pointerOf(looping), "a schema that applies itself to the same value without end");
+}
