@@ -9,17 +9,19 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return best;
 }
 
-/** Levenshtein's distance; words longer than any key of ours are not compared. */
+/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). Words longer than any key of ours are not compared. */
 function editDistance(from: string, to: string): number {
   if (from.length > 64 || to.length > 64) return Number.POSITIVE_INFINITY;
-  let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
+  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
+  const cell = (row: number, column: number) => rows[row]?.[column] ?? Number.POSITIVE_INFINITY;
   for (let row = 1; row <= from.length; row++) {
     const current = [row];
+    rows.push(current);
     for (let column = 1; column <= to.length; column++) {
-      const substituted = (previous[column - 1] as number) + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min((previous[column] as number) + 1, (current[column - 1] as number) + 1, substituted));
+      const kept = cell(row - 1, column - 1) + (from[row - 1] === to[column - 1] ? 0 : 1);
+      const swapped = from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1] ? cell(row - 2, column - 2) + 1 : kept;
+      current.push(Math.min(cell(row - 1, column) + 1, cell(row, column - 1) + 1, kept, swapped));
     }
-    previous = current;
   }
-  return previous[to.length] as number;
+  return cell(from.length, to.length);
 }

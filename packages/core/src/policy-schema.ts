@@ -6,6 +6,9 @@ import * as z from "zod";
  * expressions that run, limits that agree) is `load-policy.ts`'s part. Every object is strict: an unknown key does not load (law `strict-load`).
  */
 
+/** Marks what JSON cannot hold, so that the published JSON Schema leaves it out. */
+export const onlyInTypeScript = "only in TypeScript";
+
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const literal = z.strictObject({ literal: z.json() }).describe("any JSON value, objects and arrays included");
 const reference = z.strictObject({ from: z.string() }).describe("the value found at another path, such as `context.tenant`");
@@ -84,9 +87,9 @@ export type Condition =
   | { not: Condition }
   | { each: { path: string; conditions: readonly Condition[] } };
 
-const nested: z.ZodType<Condition> = z.lazy(() => conditionSchema);
+const nested: z.ZodType<Condition> = z.lazy(() => conditionSchema).describe("a condition");
 const groups = {
-  predicate: { predicate: z.string().min(1), check: z.custom<Predicate["check"]>((value) => typeof value === "function") },
+  predicate: { predicate: z.string().min(1), check: z.custom<Predicate["check"]>((value) => typeof value === "function").meta({ description: "a function", [onlyInTypeScript]: true }) },
   any: { any: z.array(nested).min(1) },
   all: { all: z.array(nested).min(1) },
   not: { not: nested },
@@ -120,7 +123,7 @@ const approvalKeys = {
   widen: z
     .union([
       z.literal("once"),
-      z.strictObject({ to: z.enum(["session", "matching"]), for: duration, uses: z.int().min(1) }),
+      z.strictObject({ to: z.enum(["session", "matching"]), for: duration, uses: z.int().min(1).describe("a whole number") }),
     ])
     .optional()
     .describe("how far one yes may reach if the approver says so; `once` is the default"),
@@ -155,7 +158,7 @@ export type Scope = (typeof scopes)[number];
 
 const windowSchema = z.union([
   z.enum(["minute", "hour", "day", "week", "month", "lifetime"]),
-  z.int().min(1).describe("seconds, aligned to the epoch"),
+  z.int().min(1).describe("a whole number of seconds, aligned to the epoch"),
   z.strictObject({ sliding: duration }),
 ]);
 
@@ -163,7 +166,7 @@ const limitSchema = z.strictObject({
   counter: z.string().min(1),
   window: windowSchema.optional(),
   max: z.union([z.number(), z.string()]).optional().describe("at most 9,000,000,000, with at most six fraction digits"),
-  concurrent: z.int().min(1).optional().describe("caps calls in flight; stands without window, max and amounts"),
+  concurrent: z.int().min(1).describe("a whole number").optional().describe("caps calls in flight; stands without window, max and amounts"),
   scope: z.union([z.enum(scopes), z.array(z.enum(scopes)).min(1)]).optional().describe("`grant` where absent"),
   increment: z.union([z.number(), z.string()]).optional().describe("what one call counts, 1 where absent"),
   increment_from: z.string().optional().describe("the argument that holds the amount"),
@@ -194,7 +197,11 @@ export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   return typeof (value as Partial<StandardSchemaV1>)["~standard"]?.validate === "function";
 }
 
-const argumentsSchema = z.union([z.custom<StandardSchemaV1>(isStandardSchema), z.record(z.string(), z.json()), z.boolean()]);
+const argumentsSchema = z.union([
+  z.custom<StandardSchemaV1>(isStandardSchema).meta({ description: "a Standard Schema", [onlyInTypeScript]: true }),
+  z.record(z.string(), z.json()).describe("a JSON Schema"),
+  z.boolean(),
+]);
 
 const toolSchema = z.strictObject({
   ...ruleLists,
@@ -226,3 +233,25 @@ export type ToolRules = z.infer<typeof toolSchema>;
 export type RuleLists = Pick<ToolRules, keyof typeof ruleLists>;
 /** A policy as it is written: plain data, the same in JSON and in TypeScript, but for predicates and Standard Schemas, which only TypeScript can hold. */
 export type PolicyDocument = z.infer<typeof policySchema>;
+
+/** The parts that the published JSON Schema names. */
+export const namedParts = {
+  condition: conditionSchema,
+  requirement: requireEntry,
+  denial: denyEntry,
+  approval: approvalEntry,
+  limit: limitSchema,
+  tool: toolSchema,
+  audit: auditSchema,
+  duration,
+  reference,
+  literal,
+  operand,
+  numberOperand,
+  orderOperand,
+  textOperand,
+  listOperand,
+  textListOperand,
+  ...comparisonKeys,
+  ...approvalKeys,
+};

@@ -2,8 +2,8 @@ import { isStandardSchema } from "./policy-schema.ts";
 import { jsonPointer, type PointerToken } from "./json-pointer.ts";
 import type { PolicyIssue } from "./policy-error.ts";
 
-/** Deep enough for any schema a person writes, shallow enough for every recursion over the document. */
-const deepest = 64;
+/** Deeper than any condition may nest, and shallow enough for every recursion over the document. */
+const deepest = 128;
 
 /**
  * Copies a policy into frozen plain data, which nothing that happens to the input later can change. Objects of the copy have no prototype, so that a

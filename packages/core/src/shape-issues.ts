@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import * as z from "zod";
 import { jsonPointer, type PointerToken } from "./json-pointer.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyIssue } from "./policy-error.ts";
@@ -38,45 +38,42 @@ function nameAsWritten(token: PropertyKey): PointerToken {
  * keys, of anything else what was expected.
  */
 function annotate(issue: RawIssue): string {
-  const schema = issue.inst as Schema;
-  if (issue.code === "invalid_union" && Array.isArray(issue["errors"]) && issue["errors"].length > 0) {
-    const branch = meantBranch(optionsOf(schema), issue.input);
-    return branch === undefined ? expected(schema) : `#${branch}`;
-  }
-  return issue.code === "unrecognized_keys" ? keysOf(schema).join(" ") : expected(schema);
+  const schema = (issue.schema ?? issue.inst) as Schema;
+  if (issue.code === "unrecognized_keys") return keysOf(schema).join(" ");
+  if (issue.code !== "invalid_union" || issue["errors"].length === 0) return expected(schema);
+  const branch = meantBranch(optionsOf(schema), issue.input);
+  return branch === undefined ? expected(schema) : `#${branch}`;
 }
 
 function explain(issue: Issue, above: readonly PropertyKey[], document: unknown): PolicyIssue[] {
   const path = [...above, ...issue.path];
-  const at = path.map(nameAsWritten);
-  const found = valueAt(document, at);
-  const key = [...at].reverse().find((token) => typeof token === "string") ?? "the document";
-
-  if (issue.code === "invalid_union" && /^#\d+$/.test(issue.message)) {
+  if (issue.code === "invalid_union" && /^#[0-9]+$/.test(issue.message)) {
     return (issue.errors[Number(issue.message.slice(1))] ?? []).flatMap((inner) => explain(inner, path, document));
   }
+  const at = path.map(nameAsWritten);
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((unknown) => {
-      const name = String(nameAsWritten(unknown));
-      const known = issue.message.split(" ");
-      return { pointer: jsonPointer([...at, name]), message: `unknown key \`${name}\``, fix: oneOf(known, name) };
-    });
+    return issue.keys.map(nameAsWritten).map((key) => unknownKey([...at, key], String(key), issue.message.split(" ")));
   }
-  if (found === absent) {
-    const choices = issue.code === "invalid_union" ? `: ${issue.options?.join(", ")}` : `: ${issue.message}`;
-    return [{ pointer: jsonPointer(at.slice(0, -1)), message: `the key \`${key}\` is missing`, fix: `add \`${key}\`${choices}` }];
-  }
+  return [{ pointer: jsonPointer(at), ...explainValue(issue, at, valueAt(document, at)) }];
+}
+
+function unknownKey(at: readonly PointerToken[], key: string, known: readonly string[]): PolicyIssue {
+  return { pointer: jsonPointer(at), message: `unknown key \`${key}\``, fix: oneOf(known, key) };
+}
+
+function explainValue(issue: Issue, at: readonly PointerToken[], found: unknown): Omit<PolicyIssue, "pointer"> & { pointer?: string } {
+  const key = at.findLast((token) => typeof token === "string") ?? "the policy";
   const choices = choicesOf(issue);
+  if (found === absent) {
+    const fix = `add \`${key}\`: ${choices?.map(shown).join(", ") ?? issue.message}`;
+    return { pointer: jsonPointer(at.slice(0, -1)), message: `the key \`${key}\` is missing`, fix };
+  }
   if (choices !== undefined && typeof found === "string") {
-    return [{ pointer: jsonPointer(at), message: `unknown ${nounOf(key)} \`${found}\``, fix: oneOf(choices.map(String), found) }];
+    return { message: `unknown ${key === "op" ? "operator" : key} \`${found}\``, fix: oneOf(choices.map(String), found) };
   }
-  if (issue.code === "too_small" && issue.origin === "array") {
-    return [{ pointer: jsonPointer(at), message: `\`${key}\` is empty`, fix: "give at least one element" }];
-  }
-  if (issue.code === "too_small" && issue.origin === "string") {
-    return [{ pointer: jsonPointer(at), message: `\`${key}\` is empty`, fix: "write some text, or leave it out" }];
-  }
-  return [{ pointer: jsonPointer(at), message: `\`${key}\` cannot be ${shown(found)}`, fix: `give ${choices?.map(shown).join(" or ") ?? issue.message}` }];
+  if (issue.code === "too_small" && issue.origin === "array") return { message: `\`${key}\` is empty`, fix: "give at least one element" };
+  if (issue.code === "too_small" && issue.origin === "string") return { message: `\`${key}\` is empty`, fix: "write some text" };
+  return { message: `\`${key}\` cannot be ${shown(found)}`, fix: `give ${choices?.map(shown).join(" or ") ?? issue.message}` };
 }
 
 const absent = Symbol("absent");
@@ -92,11 +89,7 @@ function valueAt(document: unknown, path: readonly PointerToken[]): unknown {
 
 function choicesOf(issue: Issue): readonly unknown[] | undefined {
   if (issue.code === "invalid_value") return issue.values;
-  return issue.code === "invalid_union" && "options" in issue ? (issue.options as readonly unknown[] | undefined) : undefined;
-}
-
-function nounOf(key: PointerToken): string {
-  return key === "op" ? "operator" : String(key);
+  return issue.code === "invalid_union" && "options" in issue ? (issue.options as readonly unknown[]) : undefined;
 }
 
 function oneOf(known: readonly string[], written: string): string {
@@ -113,7 +106,7 @@ function shown(value: unknown): string {
   return `\`${text.length > 60 ? `${text.slice(0, 60)}…` : text}\``;
 }
 
-/** The branch whose keys are most like those of the input, or the only kind of value that it could be; the first where several are. */
+/** The branch whose keys are most like those of the input, or whose kind of value it is; the first where several are. `undefined` where none is. */
 function meantBranch(options: readonly Schema[], input: unknown): number | undefined {
   let best: number | undefined;
   let most = -1;
@@ -133,7 +126,8 @@ function likenessOf(schema: Schema, input: unknown): number {
   if (def.type === "object" || def.type === "record") {
     if (input === null || typeof input !== "object" || Array.isArray(input)) return -1;
     const known = keysOf(schema);
-    return Object.keys(input).filter((key) => known.includes(key)).length;
+    // A slip of a key says less than the key itself, and more than an unknown one.
+    return Object.keys(input).reduce((sum, key) => sum + (known.includes(key) ? 1 : nearest(key, known) === undefined ? 0 : 0.5), 0);
   }
   return def.type === typeof input ? 0 : -1;
 }
@@ -148,35 +142,39 @@ function keysOf(schema: Schema): readonly string[] {
   return Object.keys(def.shape ?? {});
 }
 
-/** What a schema takes, in words. */
+/** What a schema takes, in words: its own where it has some, since a description says more than a kind. */
 function expected(schema: Schema): string {
   const { def } = schema._zod as z.core.$ZodTypeInternals & { def: z.core.$ZodTypes["_zod"]["def"] };
   switch (def.type) {
-    case "string":
-      return "a text";
-    case "number":
-      return "a number";
-    case "boolean":
-      return "true or false";
-    case "null":
-      return "null";
-    case "literal":
-      return def.values.map(shown).join(" or ");
-    case "enum":
-      return Object.values(def.entries).map(shown).join(" or ");
-    case "array":
-      return `a list of ${expected(def.element)}`;
-    case "record":
-      return "an object";
-    case "object":
-      return `{ ${Object.keys(def.shape).filter((key) => def.shape[key]?._zod.optin === undefined).join(", ")} }`;
-    case "lazy":
-      return "a condition";
     case "optional":
       return expected(def.innerType);
     case "union":
       return [...new Set(def.options.map(expected))].join(" or ");
+    case "array":
+      return `a list of ${expected(def.element)}`;
+    case "object":
+      return `{ ${Object.keys(def.shape).filter((key) => def.shape[key]?._zod.optin === undefined).join(", ")} }`;
+    case "literal":
+      return def.values.map(shown).join(" or ");
+    case "enum":
+      return Object.values(def.entries).map(shown).join(" or ");
+    case "boolean":
+      return "true or false";
+    case "null":
+      return "null";
+    case "string":
+      return described(schema, "a text");
+    case "number":
+      return described(schema, "a number");
+    case "record":
+      return described(schema, "an object");
+    case "lazy":
+      return described(schema, "any JSON value");
     default:
-      return "a function";
+      return described(schema, "something else");
   }
+}
+
+function described(schema: Schema, kind: string): string {
+  return z.globalRegistry.get(schema)?.description ?? kind;
 }
