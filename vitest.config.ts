@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import CountReporter from "./test/reporter.ts";
 
 /** Workspace sources run without a build: every project resolves `@holdpoint/*` to its TypeScript. */
 const fromSource = { ssr: { resolve: { conditions: ["@holdpoint/source"] } } };
@@ -8,7 +9,7 @@ const patience = { testTimeout: 30_000, hookTimeout: 30_000 };
 
 export default defineConfig({
   test: {
-    reporters: ["default", "./test/reporter.ts"],
+    reporters: ["default", new CountReporter()],
     globalSetup: "./test/store-requirements.ts",
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
     projects: [
