@@ -1,0 +1,87 @@
+import type { Category } from "./category.ts";
+import type { Reading } from "./name.ts";
+import { readName } from "./name.ts";
+import type { Parameter, Parameters } from "./parameters.ts";
+import { words } from "./vocabulary.ts";
+
+/** What the shape of a schema shows beyond the name: an operation to choose, code to run, money to move. */
+export interface Shape {
+  readonly category: Category;
+  readonly because: string;
+}
+
+const operationNames = words("action actions operation operations method command op subcommand verb request_method http_method");
+const httpMethods = words("post put patch delete");
+const codeNames = words("sql script javascript js_code cypher statement statements shell_command bash shell");
+const codeWhereVague = words("code command cmd expression query commands queries");
+const codeDescribed = /\b(?:sql|cypher|gremlin|graphql|mutation|javascript|python|bash|shell|script|source code|code to (?:run|execute)|command to (?:run|execute))\b/;
+/** Verbs that look at code without running it: `format_sql`, `explain_query`, `search_code`. */
+const looksAtCode = words("explain analyze analyse validate format lint check convert translate parse search find describe review preview compare get summarize explain_query");
+const outputPaths = words("outputpath savepath destinationpath destpath outputfile outputdir outputdirectory saveto savedir targetpath savetofile destinationfile outputfilepath downloadpath downloaddir localpath");
+const flagVerbs = words("delete remove purge truncate destroy drop overwrite apply");
+const recipients = words("to recipient destination toaddress payee beneficiary destinationaccount paymentmethod paymentmethodid card fromaccount toaccount recipientaddress source");
+const noMoneyMoves = words("price product coupon plan discount budget goal estimate rate fee quote tax shipping variant promotion");
+
+export function readShape({ list, unreadable }: Parameters, text: string, name: Reading | undefined, soFar: Category | undefined): Shape[] {
+  if (unreadable) return [{ category: "write", because: "the input schema cannot be read, so what the tool takes is unknown" }];
+  const shapes = list.flatMap((parameter) => [...chosenOperation(parameter), ...flag(parameter, soFar), ...writesFile(parameter, name, soFar)]);
+  return [...shapes, ...freeformCode(list, text, name, soFar), ...movesMoney(list, name, soFar)];
+}
+
+/** `action: "create" | "delete" | "list"`: the gravest that can be chosen. */
+function chosenOperation({ name, tokens, choices }: Parameter): Shape[] {
+  if (!operationNames.has(tokens.join("_")) && !operationNames.has(tokens.at(-1) ?? "")) return [];
+  return choices.flatMap((choice): Shape[] => {
+    const because = `parameter \`${name}\` can be \`${choice.slice(0, 40)}\``;
+    if (tokens.at(-1) === "method" && /^[A-Z]+$/.test(choice) && httpMethods.has(choice.toLowerCase())) return [{ category: "execute", because }];
+    const reading = readName(choice);
+    return reading && reading.category !== "read" ? [{ category: reading.category, because }] : [];
+  });
+}
+
+/** A flag that deletes, or a trial run that would otherwise be a real one. Shows that a tool is no read; what else it is, the name says. */
+function flag({ name, tokens, types }: Parameter, soFar: Category | undefined): Shape[] {
+  if (soFar !== "read" && soFar !== undefined) return [];
+  const joined = tokens.join("");
+  const trial = joined === "dryrun" || joined === "confirm" || joined === "confirmed";
+  if (!types.includes("boolean") || !(trial || flagVerbs.has(tokens[0] ?? ""))) return [];
+  return [{ category: "write", because: `the flag \`${name}\` shows that a call can have an effect` }];
+}
+
+function writesFile({ name, tokens }: Parameter, reading: Reading | undefined, soFar: Category | undefined): Shape[] {
+  if (soFar !== "read" || !outputPaths.has(tokens.join(""))) return [];
+  return [{ category: "write", because: `parameter \`${name}\` names a file that ${reading?.verb ?? "the call"} writes` }];
+}
+
+/** Code or a query language in an argument runs, unless the tool's verb only looks at it or the server says that nothing but reading is possible. */
+function freeformCode(list: readonly Parameter[], text: string, name: Reading | undefined, soFar: Category | undefined): Shape[] {
+  if (soFar !== undefined && soFar !== "read") return [];
+  if (looksAtCode.has(name?.verb ?? "") || /\bread[ -]?only\b|\bselect (?:query|queries|statement)|\bread mode\b/.test(text)) return [];
+  return list.flatMap((parameter): Shape[] => {
+    const { name: called, tokens, types, description, choices } = parameter;
+    if (choices.length > 0 || (types.length > 0 && !types.some((type) => type === "string" || type === "array"))) return [];
+    const plain = codeNames.has(tokens.join("_"));
+    const vague = codeWhereVague.has(tokens.at(-1) ?? "") && tokens.length <= 2 && codeDescribed.test(`${description} ${tokens.includes("query") ? text : ""}`);
+    return plain || vague ? [{ category: "execute", because: `parameter \`${called}\` takes code or a query that is run` }] : [];
+  });
+}
+
+/** An amount with a currency and somebody to pay, or an order for a market. A price tag alone moves nothing. */
+function movesMoney(list: readonly Parameter[], name: Reading | undefined, soFar: Category | undefined): Shape[] {
+  if (soFar === "read" || soFar === "destructive" || soFar === "financial") return [];
+  if (name?.objects.some((word) => noMoneyMoves.has(word))) return [];
+  const named = new Map(list.map((parameter) => [parameter.tokens.join(""), parameter.name]));
+  const has = (...names: string[]) => names.map((each) => named.get(each)).find((each) => each !== undefined);
+  const amount = has("amount", "amountincents", "amountcents", "totalamount");
+  const unit = has("currency", "currencycode", "asset", "token", "tokenaddress", "mint");
+  const payee = list.find((parameter) => recipients.has(parameter.tokens.join("")))?.name;
+  if (amount !== undefined && unit !== undefined && (payee !== undefined || name === undefined || name.firmness === "guess")) {
+    return [{ category: "financial", because: `parameters \`${amount}\` and \`${unit}\` move money` }];
+  }
+  const side = has("side");
+  const quantity = has("quantity", "qty", "size", "amount");
+  if (side !== undefined && quantity !== undefined && has("symbol", "ticker", "pair", "market", "instrument", "tokenid") !== undefined) {
+    return [{ category: "financial", because: `parameters \`${side}\` and \`${quantity}\` place an order` }];
+  }
+  return [];
+}
