@@ -1,3 +1,4 @@
+export type { Imported } from "./finish-import.ts";
 export { ImportError, type ImportIssue, type ImportNote } from "./import-log.ts";
 export { fromIntercept, looksLikeIntercept } from "./intercept.ts";
-export { fromPolicyLayer, type Imported } from "./policylayer.ts";
+export { fromPolicyLayer } from "./policylayer.ts";

@@ -2,7 +2,7 @@ import type { ApprovalKeys, Condition, Entry, Limit, RuleLists } from "../policy
 import { parseDuration } from "../window.ts";
 import { type Cursor, type Fields, largestNumber, readFields, readList, readText, readWholeNumber, readWord, shown } from "./cursor.ts";
 import type { ImportLog } from "./import-log.ts";
-import { argumentPath, comparison, readCondition, type ReferenceCondition } from "./reference-condition.ts";
+import { argumentPath, comparison, type ReferenceCondition, readCondition } from "./reference-condition.ts";
 
 /** What the rules of one tool become. */
 export type RuleParts = { [Section in keyof RuleLists]-?: NonNullable<RuleLists[Section]>[number][] };
@@ -55,7 +55,11 @@ export function readRule(at: Cursor, parts: RuleParts, context: RuleContext): vo
 function addDenial(rule: Rule, parts: RuleParts, log: ImportLog): void {
   forbid(rule, ["rate_limit", "state", "approval_timeout"], "a `deny` rule", log);
   if (rule.hasConditions) {
-    log.issue(rule.at.pointer, "a `deny` rule denies every call and has no conditions", "remove them, or use `evaluate` with the conditions that a call must meet");
+    log.issue(
+      rule.at.pointer,
+      "a `deny` rule denies every call and has no conditions",
+      "remove them, or use `evaluate` with the conditions that a call must meet",
+    );
   }
   parts.deny_if.push({ conditions: [], ...named(rule, denied(rule)) });
 }
@@ -68,7 +72,11 @@ function addApproval(rule: Rule, parts: RuleParts, log: ImportLog): void {
   forbid(rule, ["rate_limit", "state"], "a `require_approval` rule", log);
   const conditions = rule.conditions.flatMap((condition) => approvalCondition(condition, log) ?? []);
   const timeout = readTimeout(rule.fields.approval_timeout, log);
-  if (rule.hasConditions) log.note(rule.at.pointer, "a call whose argument is missing or of another type waits for a person as well: no source says that it passes");
+  if (rule.hasConditions)
+    log.note(
+      rule.at.pointer,
+      "a call whose argument is missing or of another type waits for a person as well: no source says that it passes",
+    );
   const entry: Entry<ApprovalKeys> = {
     conditions,
     ...named(rule, rule.onDeny),
@@ -123,7 +131,8 @@ function readState(at: Cursor, { name }: Rule, { owner, counters, log }: RuleCon
   if (!fields) return undefined;
   if (!fields.counter?.value) log.issue(at.pointer, `the state of rule \`${name ?? ""}\` has no \`counter\``, "name the counter");
   if (!fields.window) log.issue(at.pointer, "the state has no `window`", "write `minute`, `hour` or `day`");
-  if (fields.increment && fields.increment_from) log.issue(fields.increment.pointer, "the state has both `increment` and `increment_from`", "keep one of the two");
+  if (fields.increment && fields.increment_from)
+    log.issue(fields.increment.pointer, "the state has both `increment` and `increment_from`", "keep one of the two");
   const counter = readText(fields.counter, log);
   const window = readWord(fields.window, ["minute", "hour", "day"], log);
   const increment = readWholeNumber(fields.increment, 1, log) ?? 1;
@@ -155,12 +164,17 @@ function addState(rule: Rule, state: State | undefined, parts: RuleParts, { owne
     parts.deny_if.push({ conditions: [], ...named(rule, onDeny) });
     return;
   }
+  const exceeds = state.incrementFrom === undefined && state.increment > lowest;
+  if (exceeds) log.note(rule.at.pointer, `one call counts ${state.increment}, more than the limit: every call is denied`);
   if (lowest > largestNumber) log.note(rule.at.pointer, "the limit is lowered to 9,000,000,000, the most that a counter can hold");
-  const amount = state.incrementFrom === undefined ? state.increment !== 1 && { increment: state.increment } : { increment_from: state.incrementFrom, unit: "none" as const };
+  const amount =
+    state.incrementFrom === undefined
+      ? state.increment !== 1 && { increment: state.increment }
+      : { increment_from: state.incrementFrom, unit: "none" as const };
   parts.limits.push({
     counter: key,
     window: state.window,
-    max: Math.min(Math.floor(lowest), largestNumber),
+    max: exceeds ? 0 : Math.min(Math.floor(lowest), largestNumber),
     scope: "global",
     ...amount,
     count: "protocol",
@@ -171,7 +185,11 @@ function addState(rule: Rule, state: State | undefined, parts: RuleParts, { owne
 /** Amounts are whole in Intercept, so that below N means at most N - 1. */
 function boundOf({ path, op, value, pointer }: ReferenceCondition, key: string | undefined, log: ImportLog): number | undefined {
   if (path !== `state.${key}`) {
-    log.issue(`${pointer}/path`, `\`${path}\` is not the counter that this rule counts, and Holdpoint has no condition on a counter`, "let the rule that counts it set the limit");
+    log.issue(
+      `${pointer}/path`,
+      `\`${path}\` is not the counter that this rule counts, and Holdpoint has no condition on a counter`,
+      "let the rule that counts it set the limit",
+    );
     return undefined;
   }
   if (op !== "lt" && op !== "lte") {
@@ -181,7 +199,7 @@ function boundOf({ path, op, value, pointer }: ReferenceCondition, key: string |
   return op === "lt" ? (value as number) - 1 : (value as number);
 }
 
-const windowSeconds: Readonly<Record<number, "minute" | "hour" | "day">> = { 60: "minute", 3600: "hour", 86_400: "day" };
+const windowSeconds: Readonly<Record<number, "minute" | "hour" | "day">> = { 60: "minute", 3600: "hour", 86400: "day" };
 
 /** `"30/minute"` of the repository, or `{ max: 30, window: 60 }` of the tool pages, whose window is in seconds. */
 function readRateLimit(at: Cursor, rule: Rule, { owner, counters, log }: RuleContext): Limit | undefined {
@@ -201,7 +219,7 @@ function readRateLimit(at: Cursor, rule: Rule, { owner, counters, log }: RuleCon
   };
 }
 
-function readRateText(at: Cursor, log: ImportLog): Pick<Limit, "window"> & { max: number } | undefined {
+function readRateText(at: Cursor, log: ImportLog): (Pick<Limit, "window"> & { max: number }) | undefined {
   const [, count, window] = /^([0-9]+)\/(minute|hour|day)$/.exec(String(at.value)) ?? [];
   const max = Number(count);
   if (count !== undefined && max >= 1 && max <= largestNumber) return { max, window: window as "minute" | "hour" | "day" };
@@ -209,10 +227,11 @@ function readRateText(at: Cursor, log: ImportLog): Pick<Limit, "window"> & { max
   return undefined;
 }
 
-function readPagesRateLimit(at: Cursor, log: ImportLog): Pick<Limit, "window"> & { max: number } | undefined {
+function readPagesRateLimit(at: Cursor, log: ImportLog): (Pick<Limit, "window"> & { max: number }) | undefined {
   const fields = readFields(at, ["max", "window"], log);
   if (!fields) return undefined;
-  for (const key of ["max", "window"] as const) if (fields[key] === undefined) log.issue(at.pointer, `the rate limit has no \`${key}\``, `add \`${key}\``);
+  for (const key of ["max", "window"] as const)
+    if (fields[key] === undefined) log.issue(at.pointer, `the rate limit has no \`${key}\``, `add \`${key}\``);
   const max = readWholeNumber(fields.max, 1, log);
   const seconds = readWholeNumber(fields.window, 1, log);
   if (max === undefined || seconds === undefined) return undefined;
@@ -226,7 +245,11 @@ function conditionPath({ path, pointer }: ReferenceCondition, log: ImportLog): s
     return undefined;
   }
   if (path.startsWith("state.")) {
-    log.issue(`${pointer}/path`, "a counter cannot decide when a person is asked", "compare an argument, or set a limit in a rule of its own");
+    log.issue(
+      `${pointer}/path`,
+      "a counter cannot decide when a person is asked",
+      "compare an argument, or set a limit in a rule of its own",
+    );
     return undefined;
   }
   const found = argumentPath(path, `${pointer}/path`, log);
@@ -237,7 +260,12 @@ function conditionPath({ path, pointer }: ReferenceCondition, log: ImportLog): s
 /** Two rules of one tool cannot count one counter in Intercept; names that meet by accident would share their count. */
 function declare(counter: string, at: Cursor, counters: Map<string, string>, log: ImportLog): void {
   const former = counters.get(counter);
-  if (former !== undefined) log.issue(at.pointer, `the counter \`${counter}\` is already counted at ${former}`, "keep one of the two, or name this one differently");
+  if (former !== undefined)
+    log.issue(
+      at.pointer,
+      `the counter \`${counter}\` is already counted at ${former}`,
+      "keep one of the two, or name this one differently",
+    );
   counters.set(counter, at.pointer);
 }
 

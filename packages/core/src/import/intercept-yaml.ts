@@ -1,6 +1,6 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, Scalar, type Node, type YAMLError } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, type YAMLError } from "yaml";
 import { jsonPointer } from "../json-pointer.ts";
-import { openLog, type ImportLog, type Locate } from "./import-log.ts";
+import { type ImportLog, type Locate, openLog } from "./import-log.ts";
 
 /** How large a policy text may be, once aliases are followed. A policy is written by hand; what is larger is a mistake or an attack. */
 const bounds = { characters: 1_048_576, nodes: 100_000, depth: 64 };
@@ -46,7 +46,8 @@ function compose(text: string, lines: LineCounter, offsets: Map<string, { key: n
   }
   try {
     const document = parseDocument(text, { version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false, lineCounter: lines });
-    for (const problem of [...document.errors, ...document.warnings].slice(0, 10)) refuse(problem.pos[0], sentence(problem), fixes[problem.code] ?? "mend the YAML here");
+    for (const problem of [...document.errors, ...document.warnings].slice(0, 10))
+      refuse(problem.pos[0], sentence(problem), fixes[problem.code] ?? "mend the YAML here");
     if (document.directives.yaml.explicit) refuse(0, "a `%YAML` directive changes how values are read", "remove it");
     return document.errors.length + document.warnings.length > 0 ? undefined : document;
   } catch (error) {
@@ -90,7 +91,9 @@ function nodeReader(offsets: Map<string, { key: number; value: number }>, log: I
     if (isScalar(target)) return readScalar(target, pointer, log);
 
     open.add(target);
-    const value = isSeq(target) ? target.items.map((item, index) => read(item, `${pointer}/${index}`, depth + 1)) : readMap(target, pointer, depth);
+    const value = isSeq(target)
+      ? target.items.map((item, index) => read(item, `${pointer}/${index}`, depth + 1))
+      : readMap(target, pointer, depth);
     open.delete(target);
     return value;
   }
@@ -139,12 +142,17 @@ function faultOfKey(key: unknown, taken: ReadonlyMap<string, unknown>): [message
 }
 
 /** Leading zeros, digit groups, other bases and dates: Intercept's reader, YAML 1.1 and YAML 1.2 read these as different values. */
-const ambiguous = /^[-+]?0[0-9_]+$|^[-+]?[0-9][0-9.eE+-]*_[0-9_.eE+-]*$|^[-+]?0[bBoOxX][0-9a-fA-F_]+$|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?$/;
+const ambiguous =
+  /^[-+]?0[0-9_]+$|^[-+]?[0-9][0-9.eE+-]*_[0-9_.eE+-]*$|^[-+]?0[bBoOxX][0-9a-fA-F_]+$|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?$/;
 
 function readScalar(scalar: Scalar, pointer: string, log: ImportLog): unknown {
   const plain = scalar.type === Scalar.PLAIN ? (scalar.source ?? "") : "";
   if (ambiguous.test(plain)) {
-    log.issue(pointer, `\`${plain}\` is read differently by different YAML readers`, "put text in quotes, and write numbers in plain decimal");
+    log.issue(
+      pointer,
+      `\`${plain}\` is read differently by different YAML readers`,
+      "put text in quotes, and write numbers in plain decimal",
+    );
   } else if (typeof scalar.value === "number" && !isExact(scalar.value)) {
     log.issue(pointer, `\`${plain}\` is not a number that can be kept exactly`, "use a whole number below 2^53, or a decimal fraction");
   }

@@ -1,9 +1,11 @@
 import type { PolicyDocument, RuleLists } from "../policy-schema.ts";
 import { type Cursor, isObject, readEntries, readFields, readList, readText, readWord } from "./cursor.ts";
+import { finishImport, type Imported } from "./finish-import.ts";
 import { type ImportLog, openLog } from "./import-log.ts";
 import { type RuleContext, type RuleParts, readRule } from "./intercept-rule.ts";
 import { readYaml } from "./intercept-yaml.ts";
-import type { Imported } from "./policylayer.ts";
+
+const format = "Intercept policy";
 
 /**
  * Reads a policy for Intercept, PolicyLayer's proxy: the YAML of its repository, of the tool pages, and of the versions with approvals. Takes the text,
@@ -17,10 +19,8 @@ import type { Imported } from "./policylayer.ts";
  */
 export function fromIntercept(source: unknown): Imported {
   const { value, locate } = typeof source === "string" ? readYaml(source) : { value: source, locate: undefined };
-  const log = openLog("Intercept policy", locate);
-  const policy = readPolicy({ value, pointer: "" }, log);
-  const notes = log.close();
-  return { policy, notes };
+  const log = openLog(format, locate);
+  return finishImport(format, readPolicy({ value, pointer: "" }, log), log);
 }
 
 /** Whether a parsed document has the shape of an Intercept policy: a tool with `rules`, a key that no other policy has. */
@@ -52,7 +52,10 @@ function readPolicy(at: Cursor, log: ImportLog): PolicyDocument {
 
 function readApprovals(at: Cursor, log: ImportLog): void {
   if (!isObject(at.value)) log.issue(at.pointer, "`approvals` holds settings", "write keys and values here, or remove it");
-  log.note(at.pointer, "settings of Intercept's approval queue are left out: give the guard an approver or an approval store, or calls that need a yes are denied");
+  log.note(
+    at.pointer,
+    "settings of Intercept's approval queue are left out: give the guard an approver or an approval store, or calls that need a yes are denied",
+  );
 }
 
 function refuseSpend(at: Cursor | undefined, log: ImportLog): void {
@@ -65,7 +68,8 @@ function readHide(at: Cursor | undefined, log: ImportLog): PolicyDocument["hide"
   if (at === undefined) return undefined;
   const names = new Set<string>();
   for (const item of readList(at, log)) {
-    if (typeof item.value === "string" && item.value.trim() === "") log.issue(item.pointer, "a tool name is empty", "write the name, or remove the entry");
+    if (typeof item.value === "string" && item.value.trim() === "")
+      log.issue(item.pointer, "a tool name is empty", "write the name, or remove the entry");
     const name = readText(item, log);
     if (name !== undefined && names.has(name)) log.issue(item.pointer, `\`${name}\` is hidden twice`, "keep one of the two");
     if (name !== undefined) names.add(name);

@@ -1,13 +1,12 @@
 import type { Comparison, Entry, Limit, PolicyDocument, ToolRules } from "../policy-schema.ts";
 import { type Cursor, isObject, readEntries, readFields, readList, readText, readWholeNumber, readWord } from "./cursor.ts";
-import { type ImportLog, type ImportNote, openLog } from "./import-log.ts";
-import { argumentPath, comparison, readCondition } from "./reference-condition.ts";
+import { finishImport, type Imported } from "./finish-import.ts";
+import { type ImportLog, openLog } from "./import-log.ts";
+import { argumentPath, comparison, conditionKeys, conditionOf, type ReferenceCondition, readCondition } from "./reference-condition.ts";
 
-/** A policy that was imported, and what its reader should know about how it was read. */
-export interface Imported {
-  readonly policy: PolicyDocument;
-  readonly notes: readonly ImportNote[];
-}
+type Section = "require" | "deny_if";
+
+const format = "PolicyLayer policy";
 
 /**
  * Reads a PolicyLayer `policy.json` (version 1) with PolicyLayer's meaning where that is known, and the stricter reading where it is not:
@@ -24,10 +23,8 @@ export interface Imported {
  * const { policy, notes } = fromPolicyLayer(JSON.parse(text));
  */
 export function fromPolicyLayer(json: unknown): Imported {
-  const log = openLog("PolicyLayer policy");
-  const policy = readPolicy({ value: json, pointer: "" }, log);
-  const notes = log.close();
-  return { policy, notes };
+  const log = openLog(format);
+  return finishImport(format, readPolicy({ value: json, pointer: "" }, log), log);
 }
 
 function readPolicy(at: Cursor, log: ImportLog): PolicyDocument {
@@ -68,34 +65,43 @@ function readTool(name: string, at: Cursor, log: ImportLog): ToolRules {
   };
 }
 
-function readRules(at: Cursor, section: "require" | "deny_if", log: ImportLog): Entry[] {
+function readRules(at: Cursor, section: Section, log: ImportLog): Entry[] {
   return readList(at, log).flatMap((entry) => readRule(entry, section, log) ?? []);
 }
 
 /** No source shows an entry of `require`: both shapes are read, since either can only mean that the conditions must hold. */
-function readRule(at: Cursor, section: "require" | "deny_if", log: ImportLog): Entry | undefined {
-  const single = isObject(at.value) && "path" in at.value;
-  if (single) {
-    const onDeny = readText({ value: (at.value as Record<string, unknown>)["on_deny"] ?? "", pointer: `${at.pointer}/on_deny` }, log);
-    const condition = readComparison(at, section, log, ["on_deny"]);
-    return condition && { ...condition, ...(onDeny !== undefined && { on_deny: onDeny }) };
-  }
+function readRule(at: Cursor, section: Section, log: ImportLog): Entry | undefined {
+  if (isObject(at.value) && "path" in at.value) return readSingleRule(at, section, log);
   const fields = readFields(at, ["conditions", "on_deny"], log);
   if (!fields) return undefined;
   if (!fields.conditions) log.issue(at.pointer, "the entry has no `conditions`", "add them; in `deny_if` an empty list always denies");
-  const conditions = readList(fields.conditions, log).flatMap((item) => readComparison(item, section, log) ?? []);
-  const onDeny = readText(fields.on_deny, log);
-  if (section === "require" && Array.isArray(fields.conditions?.value) && fields.conditions.value.length === 0) {
+  const items = readList(fields.conditions, log);
+  if (fields.conditions && items.length === 0 && section === "require") {
     log.issue(fields.conditions.pointer, "a `require` without conditions requires nothing", "add a condition, or remove the entry");
   }
-  return { conditions, ...(onDeny !== undefined && { on_deny: onDeny }) };
+  const conditions = items.flatMap((item) => inSection(readCondition(item, log), section, log) ?? []);
+  return { conditions, ...refusal(fields.on_deny, log) };
 }
 
-function readComparison(at: Cursor, section: "require" | "deny_if", log: ImportLog, besides?: readonly string[]): Comparison | undefined {
-  const condition = readCondition(at, log, besides);
-  const found = condition && argumentPath(condition.path, `${at.pointer}/path`, log);
+function readSingleRule(at: Cursor, section: Section, log: ImportLog): Entry | undefined {
+  const fields = readFields(at, [...conditionKeys, "on_deny"], log) ?? {};
+  const condition = inSection(conditionOf(fields, at.pointer, log), section, log);
+  const words = refusal(fields.on_deny, log);
+  return condition && { ...condition, ...words };
+}
+
+function refusal(at: Cursor | undefined, log: ImportLog): { on_deny?: string } {
+  const text = readText(at, log);
+  return text === undefined ? {} : { on_deny: text };
+}
+
+function inSection(condition: ReferenceCondition | undefined, section: Section, log: ImportLog): Comparison | undefined {
+  if (!condition) return undefined;
+  const place = `${condition.pointer}/path`;
+  const found = argumentPath(condition.path, place, log);
   if (!found) return undefined;
-  if (found.odd) log.issue(`${at.pointer}/path`, "no source says what brackets, quotes and stars mean in a path", "name fields alone, with dots between them");
+  if (found.odd)
+    log.issue(place, "no source says what brackets, quotes and stars mean in a path", "name fields alone, with dots between them");
   return comparison(condition, found.path, section === "deny_if" ? "intercept" : undefined);
 }
 
@@ -114,5 +120,7 @@ function readLimit(at: Cursor, log: ImportLog): Limit | undefined {
   const max = readWholeNumber(fields.max, 0, log);
   const scope = readWord(fields.scope, ["grant"], log);
   if (fields.counter?.value === "") log.issue(fields.counter.pointer, "the counter has no name", "name it");
-  return counter === undefined || window === undefined || max === undefined || scope === undefined ? undefined : { counter, window, max, scope };
+  return counter === undefined || window === undefined || max === undefined || scope === undefined
+    ? undefined
+    : { counter, window, max, scope };
 }

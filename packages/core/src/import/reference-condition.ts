@@ -1,7 +1,7 @@
 import { formatPath, type Step } from "../path.ts";
 import type { Comparison } from "../policy-schema.ts";
 import { compileRegex } from "../regular-expression.ts";
-import { type Cursor, kindOf, listed, readFields, readText, readWord } from "./cursor.ts";
+import { type Cursor, type Fields, kindOf, readFields, readText, readWord } from "./cursor.ts";
 import type { ImportLog } from "./import-log.ts";
 
 /** The eleven operators that both reference systems have. */
@@ -18,22 +18,30 @@ export interface ReferenceCondition {
   readonly pointer: string;
 }
 
-/** Reads one condition. Undefined, and an issue, where anything of it has no meaning. Keys in `besides` belong to someone else. */
-export function readCondition(at: Cursor, log: ImportLog, besides: readonly string[] = []): ReferenceCondition | undefined {
-  const fields = readFields(at, ["path", "op", "value", ...besides], log);
-  if (!fields) return undefined;
-  const path = readText(fields["path"], log);
-  const op = readWord(fields["op"], operators, log);
-  for (const key of ["path", "op", "value"]) {
-    if (fields[key] === undefined) log.issue(at.pointer, `the condition has no \`${key}\``, `add \`${key}\``);
+export const conditionKeys = ["path", "op", "value"] as const;
+
+/** Reads one condition. Undefined, and an issue, where anything of it has no meaning. */
+export function readCondition(at: Cursor, log: ImportLog): ReferenceCondition | undefined {
+  const fields = readFields(at, conditionKeys, log);
+  return fields && conditionOf(fields, at.pointer, log);
+}
+
+/** The condition that the keys of an object make up. */
+export function conditionOf(
+  fields: Fields<(typeof conditionKeys)[number]>,
+  pointer: string,
+  log: ImportLog,
+): ReferenceCondition | undefined {
+  const path = readText(fields.path, log);
+  const op = readWord(fields.op, operators, log);
+  for (const key of conditionKeys) {
+    if (fields[key] === undefined) log.issue(pointer, `the condition has no \`${key}\``, `add \`${key}\``);
   }
-  if (path === undefined || op === undefined || fields["value"] === undefined) return undefined;
-  const fault = faultOfValue(op, fields["value"].value);
-  if (fault) {
-    log.issue(fields["value"].pointer, ...fault);
-    return undefined;
-  }
-  return { path, op, value: fields["value"].value as ReferenceCondition["value"], pointer: at.pointer };
+  if (path === undefined || op === undefined || fields.value === undefined) return undefined;
+  const { value } = fields.value;
+  const fault = faultOfValue(op, value);
+  if (fault) log.issue(fields.value.pointer, ...fault);
+  return fault ? undefined : { path, op, value: value as ReferenceCondition["value"], pointer };
 }
 
 /**
@@ -66,18 +74,26 @@ function faultOfValue(op: ReferenceOperator, value: unknown): [message: string, 
     case "gte":
       return typeof value === "number" ? undefined : [`\`${op}\` needs a number, found ${kindOf(value)}`, "write a number, without quotes"];
     case "exists":
-      return typeof value === "boolean" ? undefined : [`\`exists\` needs true or false, found ${kindOf(value)}`, "write `true` or `false`, without quotes"];
+      return typeof value === "boolean"
+        ? undefined
+        : [`\`exists\` needs true or false, found ${kindOf(value)}`, "write `true` or `false`, without quotes"];
     case "regex":
       return faultOfRegex(value);
     case "in":
     case "not_in":
       if (Array.isArray(value) && value.length > 0 && value.every(isScalar)) return undefined;
-      return [`\`${op}\` needs a list of values, found ${Array.isArray(value) ? listFault(value) : kindOf(value)}`, "list texts, numbers or booleans"];
+      return [
+        `\`${op}\` needs a list of values, found ${Array.isArray(value) ? listFault(value) : kindOf(value)}`,
+        "list texts, numbers or booleans",
+      ];
     case "eq":
     case "neq":
     case "contains":
       if (isScalar(value)) return undefined;
-      return [`\`${op}\` needs one value, found ${kindOf(value)}`, value === null ? "ask for absence with `exists`" : `write a text, a number or a boolean, or ${listed(["in"])} for a list`];
+      return [
+        `\`${op}\` needs one value, found ${kindOf(value)}`,
+        value === null ? "ask for absence with `exists`" : `write a text, a number or a boolean, or use \`in\` with a list`,
+      ];
   }
 }
 
