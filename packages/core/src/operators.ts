@@ -96,15 +96,28 @@ function oneOf(expected: Json): Matcher {
   const list = expected as readonly Json[];
   const types = new Set(list.map(jsonType));
   const scalars = new Set<Json>(list.filter((entry) => typeof entry !== "object" || entry === null));
-  const structures = list.filter((entry) => typeof entry === "object" && entry !== null).map(equalTo);
+  const structures = list.filter((entry) => typeof entry === "object" && entry !== null).map((entry) => ({ type: jsonType(entry), equals: equalTo(entry) }));
   if (structures.length === 0 && types.size === 1 && !types.has("null")) {
     const [type] = types;
     return (actual) => (typeof actual === type ? scalars.has(actual) : "unknown");
   }
   return function inList(actual) {
     if (scalars.has(actual)) return true;
-    return types.has(jsonType(actual)) ? structures.some((equals) => equals(actual) === true) : "unknown";
+    const type = jsonType(actual);
+    if (!types.has(type)) return "unknown";
+    return anyOf(structures, (structure) => structure.type === type && structure.equals(actual));
   };
+}
+
+/** Three-valued `any`. */
+function anyOf<Part>(parts: readonly Part[], truthOf: (part: Part) => Truth): Truth {
+  let found: Truth = false;
+  for (const part of parts) {
+    const truth = truthOf(part);
+    if (truth === true) return true;
+    if (truth !== false) found = truth;
+  }
+  return found;
 }
 
 /**
@@ -115,14 +128,7 @@ function containing(expected: Json): Matcher {
   const equals = equalTo(expected);
   return function contains(actual) {
     if (typeof actual === "string") return typeof expected === "string" ? actual.includes(expected) : "unknown";
-    if (!Array.isArray(actual)) return "unknown";
-    let found: Truth = false;
-    for (const element of actual) {
-      const truth = equals(element);
-      if (truth === true) return true;
-      if (truth === "unknown") found = truth;
-    }
-    return found;
+    return Array.isArray(actual) ? anyOf(actual as readonly Json[], equals) : "unknown";
   };
 }
 
