@@ -12,7 +12,7 @@ const biome = join(repository, "node_modules/@biomejs/biome/bin/biome");
 function lint(file: string, specifier: string): string {
   const tree = mkdtempSync(join(tmpdir(), "imports-"));
   try {
-    cpSync(join(repository, "biome.json"), join(tree, "biome.json"));
+    cpSync(join(repository, "biome.jsonc"), join(tree, "biome.jsonc"));
     mkdirSync(dirname(join(tree, file)), { recursive: true });
     writeFileSync(join(tree, file), `import { it } from "${specifier}";\nit();\n`);
     const args = ["lint", "--only=style/noRestrictedImports", "--vcs-enabled=false", "--colors=off"];
