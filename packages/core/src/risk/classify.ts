@@ -70,7 +70,12 @@ export function classify(tool: ClassifiableTool, context: ServerContext = {}): C
     category = "financial";
     evidence.push({ says: "financial", because: spent, from: "name" });
   }
-  for (const shape of readShape(parameters, `${nameTokens(name).join(" ")} ${description.slice(0, 2_000)}`.toLowerCase(), byName, category)) {
+  for (const shape of readShape(
+    parameters,
+    `${nameTokens(name).join(" ")} ${description.slice(0, 2_000)}`.toLowerCase(),
+    byName,
+    category,
+  )) {
     category = category === undefined ? shape.category : graver(category, shape.category);
     evidence.push({ says: shape.category, because: shape.because, from: "schema" });
   }
@@ -88,9 +93,37 @@ export function classify(tool: ClassifiableTool, context: ServerContext = {}): C
 }
 
 /** Verbs that only add, so that a server which calls such a tool destructive says something that the words do not. */
-const additiveVerbs: ReadonlySet<string> = new Set(["create", "add", "send", "insert", "append", "post", "upload", "register", "sync", "import", "submit", "manage", "handle", "process"]);
-/** Verbs so vague that a description may say what they stand for. */
-const settledVerbs: ReadonlySet<string> = new Set(["get", "list", "describe", "show", "search", "read"]);
+const additiveVerbs: ReadonlySet<string> = new Set([
+  "create",
+  "add",
+  "send",
+  "insert",
+  "append",
+  "post",
+  "upload",
+  "register",
+  "sync",
+  "import",
+  "submit",
+  "manage",
+  "handle",
+  "process",
+]);
+/** Verbs of plain reading, and what descriptions say beside them without meaning an effect: "Generate a list of …". */
+const plainReads: ReadonlySet<string> = new Set(["get", "list", "describe", "show", "search", "read"]);
+const idioms: ReadonlySet<string> = new Set([
+  "generate",
+  "make",
+  "take",
+  "use",
+  "open",
+  "load",
+  "connect",
+  "select",
+  "authenticate",
+  "index",
+  "report",
+]);
 
 /** A firm name is believed, and the description can make it graver; a guess, or no verb at all, gives way to the description. */
 function weigh(name: Reading | undefined, description: Reading | undefined): Category | undefined {
@@ -107,7 +140,7 @@ function weigh(name: Reading | undefined, description: Reading | undefined): Cat
 /** A read by name that is described as an effect is that effect; "Generate a list" or "Create a summary" of a `get_…` is no effect. */
 function raised(name: Reading, description: Reading): Category {
   if (!isGraver(description.category, name.category)) return name.category;
-  const idiom = settledVerbs.has(name.verb ?? "") && ["generate", "make", "take", "use", "set", "open", "load", "connect", "select"].includes(description.verb ?? "");
+  const idiom = plainReads.has(name.verb ?? "") && idioms.has(description.verb ?? "");
   return idiom ? name.category : description.category;
 }
 
@@ -120,7 +153,9 @@ function carrierSending(name: Reading | undefined, description: string, { server
   const objects = name.objects.filter((word) => !carriers.has(word));
   if (!objects.every((word) => ["message", "sms", "mms"].includes(word)) || objects.length === 0) return undefined;
   if (description !== "") {
-    const silent = description.length < 200 && !/\b(?:via|through|using|conversation|channel|chat|email|user|on behalf|thread|room|group)\b/i.test(description);
+    const silent =
+      description.length < 200 &&
+      !/\b(?:via|through|using|conversation|channel|chat|email|user|on behalf|thread|room|group)\b/i.test(description);
     if (!silent) return undefined;
     if (server !== undefined && nameTokens(server).some((word) => carriers.has(word))) return `the server is a carrier: \`${server}\``;
     const sells = siblings?.find((sibling) => /phone[_-]?number/i.test(sibling) && readName(sibling)?.category === "financial");
@@ -132,10 +167,13 @@ function carrierSending(name: Reading | undefined, description: string, { server
 function claims(hints: ToolHints | undefined, category: Category, additive: boolean): Evidence[] {
   if (typeof hints !== "object" || hints === null) return [];
   const found: Evidence[] = [];
-  if (hints.readOnlyHint === true) found.push({ says: "read", because: "`readOnlyHint` is true: a claim, which lowers nothing", from: "annotations" });
-  if (hints.readOnlyHint === false && category === "read") found.push({ says: "write", because: "`readOnlyHint` is false", from: "annotations" });
+  if (hints.readOnlyHint === true)
+    found.push({ says: "read", because: "`readOnlyHint` is true: a claim, which lowers nothing", from: "annotations" });
+  if (hints.readOnlyHint === false && category === "read")
+    found.push({ says: "write", because: "`readOnlyHint` is false", from: "annotations" });
   // In the protocol "destructive" means "not only additive": an update says as much itself, and stays a write.
-  if (hints.destructiveHint === true && additive) found.push({ says: "destructive", because: "`destructiveHint` is true", from: "annotations" });
+  if (hints.destructiveHint === true && additive)
+    found.push({ says: "destructive", because: "`destructiveHint` is true", from: "annotations" });
   return found;
 }
 

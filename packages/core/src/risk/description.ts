@@ -4,10 +4,12 @@ import { carrierChannels, codeWords, lightObjects, lightVerbs, otherChannels, re
 import { categoryWith, isNegated, sentencesOf, type Verb, verbIn } from "./words.ts";
 
 /** Words before the verb of a description: "This tool allows you to quickly create …". */
-const openers = words(`this the tool tools a an to allows allow lets let enables enable you your used useful user users can will should is it which that agent agents
+const openers =
+  words(`this the tool tools a an to allows allow lets let enables enable you your used useful user users can will should is it which that agent agents
   ai assistant when whenever function operation endpoint command method want wants needs need able please simple simply just for if helps in order by
   action api utility convenience helper experimental deprecated beta preview legacy new server mcp directly`);
-const determiners = words(`the a an it them this that these those all any its their each every new existing one specific specified multiple several your
+const determiners =
+  words(`the a an it them this that these those all any its their each every new existing one specific specified multiple several your
   another only`);
 const subjects = words("this it tool operation action also permanently automatically");
 
@@ -23,20 +25,32 @@ export function readDescription(description: string): Reading | undefined {
   return reading;
 }
 
-function readFirst(sentence: readonly string[]): Reading | undefined {
+function readFirst(words: readonly string[]): Reading | undefined {
+  const sentence = withoutMeans(words);
   for (let at = 0; at < Math.min(sentence.length, 14); at++) {
     const word = sentence[at] as string;
     const verb = verbIn(word);
-    const leads = verb !== undefined && !(openers.has(word) && openers.has(sentence[at - 1] ?? "this") && sentence.length > at + 1 && at < 3 && verb.base !== "help");
+    const leads =
+      verb !== undefined &&
+      !(openers.has(word) && openers.has(sentence[at - 1] ?? "this") && sentence.length > at + 1 && at < 3 && verb.base !== "help");
     if (leads && !isNegated(sentence, at)) return readVerb(verb as Verb, sentence, at);
     if (!openers.has(word) && !word.endsWith("ly") && word !== "," && word !== "use") return undefined;
   }
   return undefined;
 }
 
+/** "Use Seer to analyse errors" analyses errors: the verb is the purpose, not the means. */
+function withoutMeans(sentence: readonly string[]): readonly string[] {
+  const to = /^uses?$/.test(sentence[0] ?? "") ? sentence.slice(0, 10).indexOf("to") : -1;
+  return to === -1 ? sentence : sentence.slice(to + 1);
+}
+
 function readVerb(verb: Verb, sentence: readonly string[], at: number): Reading {
   const objects = objectWords(sentence, at);
-  const said = `the description says "${sentence.slice(at, at + 4).join(" ").replaceAll(" ,", ",")}"`;
+  const said = `the description says "${sentence
+    .slice(at, at + 4)
+    .join(" ")
+    .replaceAll(" ,", ",")}"`;
   const whole = sentence.slice(at + 1);
   if (verb.base === "send" && isCarrierSend(whole)) {
     return { category: "financial", because: `${said}: a carrier charges for each`, firmness: "verb", verb: verb.base, objects };
@@ -47,7 +61,13 @@ function readVerb(verb: Verb, sentence: readonly string[], at: number): Reading 
     const harmless = whole.some((word) => readOnlyWords.has(word)) || joinedText(whole).includes("read mode");
     if (harmless || (object !== undefined && !objects.some((word) => codeWords.has(word)))) {
       const because = `${said}, which only reads`;
-      return { category: verb.category === "read" || verb.base !== "create" ? "read" : verb.category, because, firmness: "guess", verb: verb.base, objects };
+      return {
+        category: verb.category === "read" || verb.base !== "create" ? "read" : verb.category,
+        because,
+        firmness: "guess",
+        verb: verb.base,
+        objects,
+      };
     }
   }
   return { category: combined.category, because: said, firmness: "verb", verb: verb.base, objects };
@@ -66,7 +86,9 @@ function objectWords(sentence: readonly string[], at: number): string[] {
 /** "Send an SMS or MMS": the account of the server itself is charged, unless the message goes through another's service or by a choice of channels. */
 function isCarrierSend(words: readonly string[]): boolean {
   const sms = words.findIndex((word) => carrierChannels.has(word));
-  return sms !== -1 && sms < 6 && !words.some((word) => otherChannels.has(word) || word === "via" || word === "through" || word === "using");
+  return (
+    sms !== -1 && sms < 6 && !words.some((word) => otherChannels.has(word) || word === "via" || word === "through" || word === "using")
+  );
 }
 
 /** "Current weather for a city": no verb, but a noun that is looked at. Not believed beside a verb with an effect. */
@@ -75,35 +97,47 @@ function nounPhrase(sentence: readonly string[]): Reading | undefined {
     const verb = verbIn(word);
     const before = sentence[at - 1] ?? "";
     const acts = verb !== undefined && verb.category !== "read" && verb.kind === "verb";
-    if (acts && (verb.form === "ing" ? /^(?:for|by|,|and)$/.test(before) : /^(?:to|that|which|and|can|will)$/.test(before)) && !isNegated(sentence, at)) {
+    if (
+      acts &&
+      (verb.form === "ing" ? /^(?:for|by|,|and)$/.test(before) : /^(?:to|that|which|and|can|will)$/.test(before)) &&
+      !isNegated(sentence, at)
+    ) {
       return readVerb(verb, sentence, at);
     }
     if (verb?.category === "read" && /^(?:to|that|which|and)$/.test(before)) return readVerb(verb, sentence, at);
   }
   const noun = sentence.slice(0, 8).find((word) => readNouns.has(word));
-  return noun === undefined ? undefined : { category: "read", because: `the description is about \`${noun}\``, firmness: "guess", objects: [...sentence] };
+  return noun === undefined
+    ? undefined
+    : { category: "read", because: `the description is about \`${noun}\``, firmness: "guess", objects: [...sentence] };
 }
 
 /** "Create or update", "Lists, creates and deletes", "Retrieves the next job and marks it": verbs in the form of the first, with an object of their own. */
 function joinedVerbs(sentence: readonly string[], first: Reading | undefined): Reading[] {
   if (first?.verb === undefined) return [];
+  let chained = true;
   return sentence.flatMap((word, at) => {
     const verb = verbIn(word);
+    const inChain = chained;
+    chained &&= verb !== undefined || openers.has(word) || word.endsWith("ly") || /^(?:and|or|then|also|,|\/|&)$/.test(word);
     const before = sentence[at - 1] ?? "";
     const next = sentence[at + 1] ?? "";
-    if (at === 0 || verb === undefined || verb.kind !== "verb" || verb.category === "read" || isNegated(sentence, at)) return [];
+    if (at === 0 || verb === undefined || verb.kind === "noun" || verb.category === "read" || isNegated(sentence, at)) return [];
     const listed = /^(?:and|or|then|,|\/|&)$/.test(before) || (/^(?:also|then|optionally)$/.test(before) && at > 1);
-    const hasObject = determiners.has(next) || /^(?:and|or|,|\/|&)$/.test(next);
-    const adjacent = verbIn(sentence[at - 2] ?? "") !== undefined && at <= 4;
     const form = verbIn(sentence[0] ?? "")?.form ?? verb.form;
-    return listed && (hasObject || adjacent) && verb.form === form ? [readVerb(verb, sentence, at)] : [];
+    const bare = inChain && verb.kind === "verb" && !lightVerbs.has(first.verb ?? "");
+    return listed && (determiners.has(next) || bare) && verb.form === form ? [readVerb(verb, sentence, at)] : [];
   });
 }
 
 /** "This permanently deletes the repository." A sentence about another tool, or about when to use this one, has another subject. */
 function laterEffect(sentence: readonly string[]): Reading[] {
   let at = 0;
-  while (at < Math.min(sentence.length, 6) && /^(?:this|it|the|tool|operation|action|function|will|also|permanently|automatically|immediately|can)$/.test(sentence[at] as string)) at++;
+  while (
+    at < Math.min(sentence.length, 6) &&
+    /^(?:this|it|the|tool|operation|action|function|will|also|permanently|automatically|immediately|can)$/.test(sentence[at] as string)
+  )
+    at++;
   if (at === 0 || !subjects.has(sentence[0] === "the" ? (sentence[1] ?? "") : (sentence[0] as string))) return [];
   const verb = verbIn(sentence[at] ?? "");
   if (verb === undefined || verb.kind !== "verb" || verb.category === "read" || lightVerbs.has(verb.base) || verb.form === "ing") return [];
@@ -114,7 +148,10 @@ function laterEffect(sentence: readonly string[]): Reading[] {
 function statedCosts(sentences: readonly (readonly string[])[]): Reading[] {
   return sentences.flatMap((sentence) => {
     const text = joinedText(sentence);
-    const stated = /\b(?:real money|(?:will|is|are|be) (?:\w+ )?charged|incurs (?:\w+ ){0,4}(?:charges|fees)|charges (?:the|your) (?:card|account|customer|user))\b/.exec(text);
+    const stated =
+      /\b(?:real money|(?:will|is|are|be) (?:\w+ )?charged|incurs (?:\w+ ){0,4}(?:charges|fees)|charges (?:the|your) (?:card|account|customer|user))\b/.exec(
+        text,
+      );
     const negated = stated !== null && isNegated(sentence, text.slice(0, stated.index).split(" ").length);
     if (stated === null || negated || /\b(?:may|might|if)\b/.test(text)) return [];
     const category: Category = "financial";

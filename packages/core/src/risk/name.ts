@@ -98,7 +98,11 @@ function withJoined(head: Found, firmness: Reading["firmness"], found: readonly 
   for (const verb of found) {
     if (verb.at <= head.at) continue;
     const joined = conjunctions.has(tokens[verb.at - 1] as string);
-    const compound = verb.kind === "verb" && head.category === "read" && head.kind === "either" && (verb.at === head.at + 1 || verb.at === tokens.length - 1);
+    const compound =
+      verb.kind === "verb" &&
+      head.category === "read" &&
+      head.kind === "either" &&
+      (verb.at === head.at + 1 || verb.at === tokens.length - 1);
     const second = verb.kind === "verb" && head.category !== "read" && verb.at === head.at + 1;
     if ((joined || compound || second) && isGraver(verb.category, category)) {
       category = graver(category, verb.category);

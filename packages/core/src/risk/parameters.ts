@@ -52,7 +52,9 @@ function readParameter(name: string, schema: unknown): Parameter {
     tokens: nameTokens(name),
     types: branches.flatMap(({ type }) => (Array.isArray(type) ? type : [type])).filter(isString),
     description: isString(description) ? description.slice(0, longestText).toLowerCase() : "",
-    choices: [...branches, ...(isObject(items) ? [items] : [])].flatMap((branch) => [...listIn(branch, "enum"), branch["const"]].slice(0, mostChoices)).filter(isString),
+    choices: [...branches, ...(isObject(items) ? [items] : [])]
+      .flatMap((branch) => [...listIn(branch, "enum"), branch["const"]].slice(0, mostChoices))
+      .filter(isString),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Category } from "./category.ts";
 import type { Reading } from "./name.ts";
 import { readName } from "./name.ts";
 import type { Parameter, Parameters } from "./parameters.ts";
-import { words } from "./vocabulary.ts";
+import { words, writableQueries } from "./vocabulary.ts";
 
 /** What the shape of a schema shows beyond the name: an operation to choose, code to run, money to move. */
 export interface Shape {
@@ -14,17 +14,31 @@ const operationNames = words("action actions operation operations method command
 const httpMethods = words("post put patch delete");
 const codeNames = words("sql script javascript js_code cypher statement statements shell_command bash shell");
 const codeWhereVague = words("code command cmd expression query commands queries");
-const codeDescribed = /\b(?:sql|cypher|gremlin|graphql|mutation|javascript|python|bash|shell|script|source code|code to (?:run|execute)|command to (?:run|execute))\b/;
+const codeDescribed =
+  /\b(?:sql|cypher|gremlin|graphql|mutation|javascript|python|bash|shell|script|source code|code to (?:run|execute)|command to (?:run|execute))\b/;
 /** Verbs that look at code without running it: `format_sql`, `explain_query`, `search_code`. */
-const looksAtCode = words("explain analyze analyse validate format lint check convert translate parse search find describe review preview compare get summarize explain_query");
-const outputPaths = words("outputpath savepath destinationpath destpath outputfile outputdir outputdirectory saveto savedir targetpath savetofile destinationfile outputfilepath downloadpath downloaddir localpath");
+const looksAtCode = words(
+  "explain analyze analyse validate format lint check convert translate parse search find describe review preview compare get summarize explain_query",
+);
+const outputPaths = words(
+  "outputpath savepath destinationpath destpath outputfile outputdir outputdirectory saveto savedir targetpath savetofile destinationfile outputfilepath downloadpath downloaddir localpath",
+);
+const savers = words("download export extract convert render screenshot fetch scrape crawl");
 const flagVerbs = words("delete remove purge truncate destroy drop overwrite apply");
-const recipients = words("to recipient destination toaddress payee beneficiary destinationaccount paymentmethod paymentmethodid card fromaccount toaccount recipientaddress source");
+const recipients = words(
+  "to recipient destination toaddress payee beneficiary destinationaccount paymentmethod paymentmethodid card fromaccount toaccount recipientaddress source",
+);
 const noMoneyMoves = words("price product coupon plan discount budget goal estimate rate fee quote tax shipping variant promotion");
 
 export function readShape({ list, unreadable }: Parameters, text: string, name: Reading | undefined, soFar: Category | undefined): Shape[] {
   if (unreadable) return [{ category: "write", because: "the input schema cannot be read, so what the tool takes is unknown" }];
-  const shapes = list.flatMap((parameter) => [...chosenOperation(parameter), ...flag(parameter, soFar), ...writesFile(parameter, name, soFar)]);
+  const shapes = list.flatMap((parameter) => [
+    ...chosenOperation(parameter),
+    ...flag(parameter, soFar),
+    ...writesFile(parameter, name, soFar),
+  ]);
+  if (soFar === "read" && savesToFile(text, name))
+    shapes.push({ category: "write", because: "the description says that what is read is saved to a file" });
   return [...shapes, ...freeformCode(list, text, name, soFar), ...movesMoney(list, name, soFar)];
 }
 
@@ -33,7 +47,8 @@ function chosenOperation({ name, tokens, choices }: Parameter): Shape[] {
   if (!operationNames.has(tokens.join("_")) && !operationNames.has(tokens.at(-1) ?? "")) return [];
   return choices.flatMap((choice): Shape[] => {
     const because = `parameter \`${name}\` can be \`${choice.slice(0, 40)}\``;
-    if (tokens.at(-1) === "method" && /^[A-Z]+$/.test(choice) && httpMethods.has(choice.toLowerCase())) return [{ category: "execute", because }];
+    if (tokens.at(-1) === "method" && /^[A-Z]+$/.test(choice) && httpMethods.has(choice.toLowerCase()))
+      return [{ category: "execute", because }];
     const reading = readName(choice);
     return reading && reading.category !== "read" ? [{ category: reading.category, because }] : [];
   });
@@ -53,15 +68,29 @@ function writesFile({ name, tokens }: Parameter, reading: Reading | undefined, s
   return [{ category: "write", because: `parameter \`${name}\` names a file that ${reading?.verb ?? "the call"} writes` }];
 }
 
+/** "Downloads the attachment to a local directory": the reading is remote, the writing is here. */
+function savesToFile(text: string, name: Reading | undefined): boolean {
+  if (!savers.has(name?.verb ?? "")) return false;
+  return /\b(?:sav|writ|download|export|extract)\w*\b[^.]{0,80} (?:to|into) (?:(?:a|an|the|your|local|specified|given|output) ){0,3}(?:file|disk|path|directory|folder|bucket|location|filesystem|s3)\b/.test(
+    text,
+  );
+}
+
 /** Code or a query language in an argument runs, unless the tool's verb only looks at it or the server says that nothing but reading is possible. */
 function freeformCode(list: readonly Parameter[], text: string, name: Reading | undefined, soFar: Category | undefined): Shape[] {
   if (soFar !== undefined && soFar !== "read") return [];
   if (looksAtCode.has(name?.verb ?? "") || /\bread[ -]?only\b|\bselect (?:query|queries|statement)|\bread mode\b/.test(text)) return [];
+  const language = text.split(/[^a-z0-9]+/).find((word) => writableQueries.has(word));
+  if (name?.verb === "query" && language !== undefined)
+    return [{ category: "execute", because: `a query of \`${language}\` can change what it queries` }];
   return list.flatMap((parameter): Shape[] => {
     const { name: called, tokens, types, description, choices } = parameter;
     if (choices.length > 0 || (types.length > 0 && !types.some((type) => type === "string" || type === "array"))) return [];
     const plain = codeNames.has(tokens.join("_"));
-    const vague = codeWhereVague.has(tokens.at(-1) ?? "") && tokens.length <= 2 && codeDescribed.test(`${description} ${tokens.includes("query") ? text : ""}`);
+    const vague =
+      codeWhereVague.has(tokens.at(-1) ?? "") &&
+      tokens.length <= 2 &&
+      codeDescribed.test(`${description} ${tokens.includes("query") ? text : ""}`);
     return plain || vague ? [{ category: "execute", because: `parameter \`${called}\` takes code or a query that is run` }] : [];
   });
 }

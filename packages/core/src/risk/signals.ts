@@ -26,7 +26,12 @@ export type SignalId =
   | "credentials";
 
 /** Signals that come from a parameter's name; its last word decides, or the whole name. The phrase takes the parameter in parentheses. */
-const parameterSignals: readonly { readonly id: SignalId; readonly phrase: string; readonly last: ReadonlySet<string>; readonly whole: ReadonlySet<string> }[] = [
+const parameterSignals: readonly {
+  readonly id: SignalId;
+  readonly phrase: string;
+  readonly last: ReadonlySet<string>;
+  readonly whole: ReadonlySet<string>;
+}[] = [
   {
     id: "raw-content",
     phrase: "Accepts raw HTML/template content",
@@ -55,12 +60,16 @@ const parameterSignals: readonly { readonly id: SignalId; readonly phrase: strin
     id: "credentials",
     phrase: "Accepts credentials in arguments",
     last: words("password passwd passphrase secret apikey authtoken accesstoken bearer credentials credential"),
-    whole: words("accountsid authtoken apikey apitoken apisecret accesstoken refreshtoken bearertoken privatekey clientsecret secretkey sessioncookie authorization token connectionstring seedphrase mnemonic"),
+    whole: words(
+      "accountsid authtoken apikey apitoken apisecret accesstoken refreshtoken bearertoken privatekey clientsecret secretkey sessioncookie authorization token connectionstring seedphrase mnemonic",
+    ),
   },
 ];
 
 /** `code` that is a fact about the world, no program: `country_code`, `verification_code`. */
-const factualCodes = words("country currency language zip postal area status error verification phone iso lang promo coupon discount product item otp dial airport");
+const factualCodes = words(
+  "country currency language zip postal area status error verification phone iso lang promo coupon discount product item otp dial airport",
+);
 const bulkWords = words("bulk mass");
 const adminWords = words("admin administrator sudo root superuser sysadmin");
 const sendVerbs = words("send post reply respond tweet publish comment forward repost");
@@ -90,7 +99,11 @@ function fromParameters({ list, count }: Parameters): Signal[] {
   const signals = parameterSignals.flatMap(({ id, phrase, last, whole }) =>
     list
       .filter(({ tokens, types, choices }) => {
-        if (choices.length > 0 || (types.length > 0 && types.every((type) => type === "boolean" || type === "number" || type === "integer"))) return false;
+        if (
+          choices.length > 0 ||
+          (types.length > 0 && types.every((type) => type === "boolean" || type === "number" || type === "integer"))
+        )
+          return false;
         if (id === "freeform-code" && tokens.some((token) => factualCodes.has(token))) return false;
         return last.has(tokens.at(-1) ?? "") || whole.has(tokens.join(""));
       })
@@ -101,7 +114,13 @@ function fromParameters({ list, count }: Parameters): Signal[] {
 }
 
 /** A word in the name, or in a clause of the description that does not deny it. */
-function fromWords(id: SignalId, signal: string, triggers: ReadonlySet<string>, sentences: readonly (readonly string[])[], applies: boolean): Signal[] {
+function fromWords(
+  id: SignalId,
+  signal: string,
+  triggers: ReadonlySet<string>,
+  sentences: readonly (readonly string[])[],
+  applies: boolean,
+): Signal[] {
   if (!applies) return [];
   for (const sentence of sentences) {
     const at = sentence.findIndex((word, place) => triggers.has(word) && !isNegated(sentence, place));
@@ -125,7 +144,9 @@ function chargesMoney({ name, category, reading }: SignalFacts, sentences: reado
     const trigger = reading?.verb ?? name;
     return [{ id: "charges-money", signal: row?.phrase ?? "Charges or moves money", trigger }];
   }
-  const cost = sentences.flatMap((sentence) => sentence.filter((word, at) => word === "cost" && sentence[at + 1] === undefined && at === 0));
+  const cost = sentences.flatMap((sentence) =>
+    sentence.filter((word, at) => word === "cost" && sentence[at + 1] === undefined && at === 0),
+  );
   return cost.length > 0 && category !== "read" ? [{ id: "charges-money", signal: "States a cost per call", trigger: "cost" }] : [];
 }
 

@@ -7,64 +7,59 @@ import type { Category } from "./category.ts";
  * - `verb`: never a noun in a tool's name. Decides wherever it stands (`create_issue`, `pull_request_create`).
  * - `either`: a verb where it leads (`run_script`), a noun where another verb leads or follows (`get_run`, `run_get`).
  * - `noun`: mostly a noun (`order_status`, `post_list`); a verb only where it leads and nothing speaks against it (`post_update`, `order_pizza`).
+ * - `told`: what a description says of an answer ("Returns the …", "Provides …"); in a name it says nothing (`return_order`, `collect_payment`).
  */
-export type Kind = "verb" | "either" | "noun";
+export type Kind = "verb" | "either" | "noun" | "told";
 
 export const verbs: Readonly<Record<Category, Readonly<Partial<Record<Kind, string>>>>> = {
   read: {
     verb: `get retrieve describe show fetch inspect browse explore discover enumerate analyze analyse explain calculate compute estimate preview validate
-      verify summarize summarise detect identify introspect recall whoami ping lookup is has can does crawl scrape diagnose evaluate_policy predict
-      recommend suggest infer translate convert parse decode encode tokenize detokenize extract geocode correlate observe visualize visualise
-      return display obtain collect_metrics examine investigate determine provide measure tail peek grep interpret assess profile surface expand
-      autocomplete simulate think reason reflect echo wait sleep sniff stat exists classify categorize categorise ask consult scan download export
-      access gather learn wizard_help pwd ls cat ps whois traceroute nslookup help render screenshot teach benchmark solve hover intersect
-      monitor traverse walk hydrate_check narrow aggregate filter sort mget hget hgetall hexists hkeys hvals lrange llen lindex smembers sismember scard zrange
-      zrangebyscore zscore zcard xrange xlen ttl pttl dbsize`,
-    either: `list search find read query view check count look compare diff research track report status trace audit review_diff watch lint survey
-      match select_query forecast quote outline overview health info tree log_search`,
+      verify summarize summarise detect identify introspect recall whoami ping lookup is has can does crawl scrape diagnose predict recommend suggest infer
+      translate convert parse decode encode tokenize detokenize extract geocode correlate observe visualize visualise examine investigate determine measure
+      tail peek grep interpret assess profile autocomplete simulate think reason reflect echo wait sleep stat exists classify categorize categorise ask
+      consult scan download export pwd ls cat ps whois traceroute nslookup help render screenshot monitor traverse walk aggregate sequentialthinking
+      mget hget hgetall hexists hkeys hvals lrange llen lindex smembers sismember scard zrange zrangebyscore zscore zcard xrange xlen ttl pttl dbsize`,
+    either: "list search find read query view check count look compare diff research status trace audit lint match",
+    told: `return display obtain collect provide surface gather access expand filter sort learn teach solve intersect narrow load output
+      illustrate present give tell reveal cover contain support answer`,
   },
   write: {
-    verb: `create add update edit write insert upsert modify set put save store append prepend rename replace upload import import_data assign unassign
-      attach detach enable disable mark unmark move copy duplicate clone send reply respond publish unpublish subscribe unsubscribe register submit
-      configure customize customise init initialize initialise provision invite join leave approve reject accept decline dismiss close reopen resolve complete finish
-      archive unarchive restore recover undo redo pin unpin lock unlock mute unmute follow unfollow star unstar like unlike react vote upvote downvote
-      bookmark connect disconnect link unlink bind unbind login logout authenticate authorize authorise grant allow deny ban unban block unblock kick
-      switch toggle change alter adjust reorder rearrange resize increment decrement convert_file generate compose draft annotate edit_message remember
-      memorize memorise learn_fact ingest index reindex embed train fine_tune sync synchronize synchronise migrate transition escalate notify
-      broadcast announce capture persist apply patch_file merge rebase squash cherry_pick stash unstash fork checkin checkout_branch manage
-      fill type focus upload_file confirm acknowledge ack snooze prioritize prioritise promote demote reassign delegate allocate
-      deallocate reserve unreserve cancel reschedule postpone renew extend refresh_token rotate regenerate encrypt decrypt sign scaffold bootstrap
-      define redefine declare clone_repo mount unmount map_volume expose advertise onboard offboard enroll enrol enroll_user suspend_user deactivate activate
-      reactivate prepare propose customise_theme transform compress decompress zip unzip unpack extract_to format_disk expire persist_key rpush lpush sadd
-      zadd hset hmset mset xadd setex incr decr geoadd label_issue ensure adopt impersonate overwrite inject paste cut unassign_user seed
-      populate fill_form optimize optimise normalize normalise dedupe deduplicate forward relay redirect route_call queue enqueue dequeue make take use
-      handle turn keep begin end raise lower claim unclaim share_file favorite unfavorite favourite host_file crop rotate_image flip
-      translate_file instrument tweet retweet unretweet repost crosspost upvote_post`,
-    either: `push pull commit import schedule release share draft select record log drag drop_down request contribute upgrade downgrade update branch tag
-      label fork merge patch clone archive backup reset_password backfill fix refactor reindex plot draw chart design open load touch stage
-      hold resume_draft pair focus`,
-    noun: `post comment message email note bookmark reaction mention invite issue book issue_comment vote feedback rate review like annotation address text
-      mail file tweet stash interact`,
+    verb: `create add edit write insert upsert modify set put save store append prepend rename replace upload assign unassign attach detach enable disable mark
+      unmark move copy duplicate send reply respond publish unpublish subscribe unsubscribe register submit configure customize customise init
+      initialize initialise provision invite join leave approve reject accept decline dismiss close reopen resolve complete finish archive unarchive restore
+      recover undo redo pin unpin lock unlock mute unmute follow unfollow star unstar unlike unlink unvote upvote downvote bookmark connect disconnect bind unbind
+      login logout authenticate authorize authorise grant allow deny ban unban block unblock kick switch toggle change alter adjust reorder
+      rearrange resize increment decrement generate compose remember memorize memorise ingest embed train sync synchronize synchronise
+      migrate transition escalate notify broadcast announce capture persist apply rebase squash unstash checkin manage fill type upload confirm
+      acknowledge ack snooze prioritize prioritise promote demote reassign delegate allocate deallocate unreserve cancel reschedule
+      postpone renew extend rotate regenerate encrypt decrypt scaffold bootstrap define redefine declare mount unmount expose advertise
+      onboard offboard enroll enrol unenroll deactivate activate reactivate prepare propose transform compress decompress zip unzip unpack expire rpush
+      lpush sadd zadd hset hmset mset xadd setex incr decr geoadd ensure adopt impersonate overwrite inject paste seed populate optimize optimise
+      normalize normalise dedupe deduplicate relay redirect queue enqueue dequeue make take use handle turn keep begin end raise lower
+      claim unclaim favorite unfavorite favourite crop flip instrument retweet unretweet repost crosspost rewrite amend substitute contribute
+      commit reserve finalize finalise reduce place initiate dial acquire void settle`,
+    either: `update push pull import schedule release share draft select record log request upgrade downgrade branch tag label fork merge patch clone backup backfill
+      fix refactor reindex plot draw design open touch stage stash link pair focus watch review track forward bridge wrap unwrap shift vote react hold`,
+    noun: `post comment message email note mention issue feedback rate like annotation address text mail file tweet index report flag host sign route chart`,
   },
   execute: {
-    verb: `execute exec eval evaluate invoke deploy redeploy launch restart reboot shutdown rerun spawn install reinstall compile rebuild rollback
-      rollout dispatch orchestrate act click tap press swipe scroll navigate press_key double_click doubleclick start stop pause suspend pipeline_run
-      automate recompile boot hibernate wake perform exploit bruteforce fuzz inject_script attack ssh`,
-    either: `run trigger call build scale test drain cordon uncordon operate play record_macro attach_debugger shell bash terminal python repl powershell
-      cmd npm npx pip cargo resume retry replay drive control`,
-    noun: `command script workflow_dispatch process`,
+    verb: `execute exec eval evaluate invoke deploy redeploy launch restart reboot shutdown rerun spawn install reinstall compile rebuild rollback rollout
+      dispatch orchestrate act click tap press swipe scroll navigate hover doubleclick start stop pause suspend automate recompile boot
+      hibernate wake perform exploit bruteforce fuzz attack ssh transact`,
+    either: `run trigger call build scale test drain cordon uncordon operate play drag shell bash terminal python repl powershell cmd npm npx pip cargo
+      resume retry replay drive control`,
+    noun: "command script process",
   },
   destructive: {
-    verb: `delete remove destroy erase wipe purge truncate uninstall revoke terminate kill nuke obliterate shred expunge prune forget unregister
-      deregister deprovision decommission teardown cleanup clear flush flushdb flushall reset revert del rm rmdir unlink_file hdel srem zrem xdel
-      evict discard trash bulkdelete batchdelete harddelete softdelete invalidate rmi demolish`,
-    either: `drop clean empty abort`,
+    verb: `delete remove destroy erase wipe purge truncate uninstall revoke terminate kill nuke obliterate shred expunge prune forget unregister deregister
+      deprovision decommission teardown cleanup clear flush flushdb flushall reset revert del rm rmdir hdel srem zrem xdel evict discard trash invalidate
+      rmi demolish`,
+    either: "drop clean empty abort",
   },
   financial: {
-    verb: `pay purchase buy refund withdraw reimburse donate remit disburse checkout sell repay overpay prepay stake unstake liquidate mint redeem
-      tip airdrop preauthorize`,
-    either: `charge swap trade bid fund deposit payout invest borrow lend hedge hire rent`,
-    noun: `transfer order invoice payment wire bill subscription`,
+    verb: `pay purchase buy sell refund withdraw reimburse donate remit disburse checkout repay prepay stake unstake liquidate mint redeem tip airdrop`,
+    either: "charge swap trade bid fund deposit payout invest borrow lend hedge hire rent",
+    noun: "transfer order invoice payment wire bill subscription book",
   },
 };
 
@@ -74,8 +69,6 @@ export const phrasalVerbs: Readonly<Record<string, Category>> = {
   "self test": "read",
   "health check": "read",
   "dry run": "read",
-  "screen shot": "read",
-  "who am": "read",
   "wait for": "read",
   "sign in": "write",
   "sign up": "write",
@@ -94,14 +87,16 @@ export const phrasalVerbs: Readonly<Record<string, Category>> = {
   "report issue": "write",
   "report bug": "write",
   "report spam": "write",
-  "review write": "write",
   "roll back": "execute",
+  "turn on": "execute",
+  "turn off": "execute",
+  "fine tune": "write",
+  "cherry pick": "write",
+  "find replace": "write",
   "shut down": "execute",
   "kick off": "execute",
   "spin up": "execute",
   "port forward": "execute",
-  "file upload": "write",
-  "file write": "write",
   "clean up": "destructive",
   "tear down": "destructive",
   "wipe out": "destructive",
@@ -113,25 +108,28 @@ export const phrasalVerbs: Readonly<Record<string, Category>> = {
 
 /** Pairs in which a word that could be a verb is part of a thing's name. */
 export const nounPairs: ReadonlySet<string> = new Set(
-  `pull request|merge request|feature request|change request|order book|work order|sort order|purchase order|test case|test suite|test run|test plan|test result|call
-  log|call history|run log|build log|release note|patch note|branch protection|delete protection|deletion protection|post type|blog post|access log|audit log|
-  change log|check run|check suite|read replica|read receipt|write access|read access|read model|message queue|task list|check list|price list|watch list|wish
-  list|to do|block list|allow list|access list|mailing list|contact list|issue type|log group|log stream|log entry|share link|upload link|import job|export job|call stack|file
-  system|make file|set list|data set|rule set|result set|change set|record type|address book|search index|search engine|search console|query
-  plan|build status|run status|delete status|update status|create status|link preview|batch update status`
-    .split("|")
-    .map((pair) => pair.replace(/\s+/g, " ").trim()),
+  `pull request, merge request, feature request, change request, order book, work order, sort order, purchase order,
+    test case, test suite, test run, test plan, test result, call log, call history, run log, build log, release note,
+    patch note, branch protection, delete protection, deletion protection, post type, blog post, access log, audit log,
+    change log, check run, check suite, read replica, read receipt, write access, read access, read model, message queue,
+    task list, check list, price list, watch list, wish list, to do, block list, allow list, access list, mailing list,
+    contact list, issue type, log group, log stream, log entry, share link, upload link, import job, export job, call stack,
+    file system, make file, set list, data set, rule set, result set, change set, record type, address book, search index,
+    search engine, search console, query plan, build status, run status, delete status, update status, create status,
+    link preview`.split(/,\s+/),
 );
 
 /** A thing that is looked at: a name or a description that is nothing but such a noun ("db-stats") is a read, unless something else speaks. */
-export const readNouns = words(`info information details detail status stats statistics schema tree log logs history metrics summary overview size count version docs documentation
+export const readNouns =
+  words(`info information details detail status stats statistics schema tree log logs history metrics summary overview size count version docs documentation
   forecast profile balance usage report reports list results result data content contents metadata indexes indices properties state health
   help diff search lookup analysis statistics reference examples options recommendations insights quote quotes price prices news weather
   snapshot screenshot transcript definition definitions messages events files requests replies comments timeline feed feeds calendar availability support trends
   leaderboard rankings outline changelog glossary activity topology graph dependencies advisories alerts listing`);
 
 /** The parts of a name that say nothing about what the tool does. */
-export const fillers = words(`api tool mcp server v1 v2 v3 the a an of for by with in on at from to as my new all bulk batch mass multi multiple many async force
+export const fillers =
+  words(`api tool mcp server v1 v2 v3 the a an of for by with in on at from to as my new all bulk batch mass multi multiple many async force
   admin global local current`);
 
 /** Joins two verbs that both happen: `create_or_update`, "Find and replace". */
@@ -139,7 +137,7 @@ export const conjunctions = words("and or then");
 
 /**
  * What a verb means with a certain object. The first row that fits wins over the verb's own category.
- * `verbs: "*"` is any verb that is not a read; `unless` names words beside which the row does not fit; `last` asks that the object end the name (its head noun).
+ * `unless` names words beside which the row does not fit; `last` asks that the object end the name (its head noun).
  */
 export interface Combination {
   readonly verbs: string;
@@ -152,46 +150,108 @@ export interface Combination {
 const neutralHeads = `note notes tag tags comment comments template templates policy metadata webhook webhooks report reports category categories reminder setting settings address
   label labels notification notifications profile terms attachment export view filter column field fields draft status alert alerts tracking method methods`;
 const notMoney = `${neutralHeads} webhook event events topic pubsub sns feed newsletter alert notification channel calendar repository thread stream push graphql
-  email sort column display list item_order work db database sql`;
+  email sort column display list work db database sql`;
 
 export const combinations: readonly Combination[] = [
-  { verbs: "resolve", objects: "id ids identifier library name names address dns host hostname url path symbol entity entities reference references location user users domain ip handle ens", category: "read" },
+  { verbs: "run execute perform", objects: "report search select", category: "read" },
+  { verbs: "cancel abort discard", objects: "run runs workflow pipeline job jobs build execution deployment", category: "execute" },
+  { verbs: "checkout", objects: "git branch branches commit ref revision svn", category: "write" },
+  { verbs: "write", objects: "contract", category: "execute" },
+  { verbs: "apply", objects: "terraform plan infrastructure changeset", category: "execute" },
+  { verbs: "complete finalize submit", objects: "order orders", category: "financial", unless: "work sort" },
+  { verbs: "track", objects: "package packages parcel shipment shipments delivery flight flights order orders status", category: "read" },
+  { verbs: "convert", objects: "file files document documents pdf video videos image images audio", category: "write" },
+  { verbs: "return give", objects: "order orders item items purchase book feedback", category: "write" },
+  { verbs: "provide answer", objects: "feedback rating ratings call input response", category: "write" },
+  { verbs: "collect", objects: "payment payments fee fees money", category: "financial" },
+  { verbs: "load", objects: "extension plugin module", category: "execute" },
+  { verbs: "book", objects: "appointment appointments meeting slot demo", category: "write" },
+  {
+    verbs: "resolve",
+    objects:
+      "id ids identifier library name names address dns host hostname url path symbol entity entities reference references location user users domain ip handle ens",
+    category: "read",
+  },
   { verbs: "take capture", objects: "screenshot screenshots snapshot snapshots heapsnapshot photo", category: "read" },
   { verbs: "open", objects: "node nodes file document resource page", category: "read" },
   { verbs: "open launch", objects: "app application url browser program terminal link tab", category: "execute" },
   { verbs: "open close reduce", objects: "position positions", category: "financial" },
   { verbs: "load", objects: "skill skills docs documentation context guide instructions", category: "read" },
   { verbs: "test", objects: "self connection connectivity auth authentication credentials regex", category: "read", unless: "run" },
-  { verbs: "generate", objects: "types hash uuid summary report diff link_preview typings llmstxt", category: "read" },
-  { verbs: "track", objects: "event events time habit conversion expense", category: "write" },
-  { verbs: "report", objects: "issue bug spam abuse", category: "write" },
-  { verbs: "log", objects: "time work food meal message event activity entry interaction call", category: "write" },
+  { verbs: "generate", objects: "types hash uuid summary report diff typings", category: "read" },
   { verbs: "request", objects: "http api url raw rpc graphql", category: "execute" },
-  { verbs: "make send perform issue", objects: "request requests rpc", category: "execute", unless: "review pull merge feature friend access payment money connection approval" },
-  { verbs: "send write type enqueue", objects: "command commands keystroke keystrokes keys stdin signal input", category: "execute", unless: "field form message" },
+  {
+    verbs: "make send perform issue",
+    objects: "request requests rpc",
+    category: "execute",
+    unless: "review pull merge feature friend access payment money connection approval",
+  },
+  {
+    verbs: "send write type enqueue",
+    objects: "command commands keystroke keystrokes keys stdin signal input",
+    category: "execute",
+    unless: "field form message",
+  },
   {
     verbs: "create add start submit begin schedule",
-    objects: "execution executions deployment deployments invocation dispatch build process pipeline run crawl_run",
+    objects: "execution executions deployment deployments invocation dispatch build process pipeline run",
     category: "execute",
     last: true,
   },
   { verbs: "apply complete", objects: "migration migrations", category: "execute" },
   { verbs: "reset", objects: "password passwords counter zoom view mfa", category: "write" },
-  { verbs: "clear remove", objects: "filter filters selection field reaction label labels assignee assignees star", category: "write", last: true },
+  {
+    verbs: "clear remove",
+    objects: "filter filters selection field reaction label labels assignee assignees star",
+    category: "write",
+    last: true,
+  },
   { verbs: "empty", objects: "trash bin bucket folder", category: "destructive" },
-  { verbs: "book", objects: "flight flights hotel hotels room ticket tickets ride car cab taxi trip travel stay rental", category: "financial" },
-  { verbs: "create make place initiate start dial", objects: "call calls", category: "financial", last: true, unless: "api tool function rpc system method service video meeting log" },
-  { verbs: "create start initiate trigger", objects: "verification", category: "financial", last: true, unless: "domain email dns address sender" },
+  {
+    verbs: "book",
+    objects: "flight flights hotel hotels room ticket tickets ride car cab taxi trip travel stay rental",
+    category: "financial",
+  },
+  {
+    verbs: "create make place initiate start dial",
+    objects: "call calls",
+    category: "financial",
+    last: true,
+    unless: "api tool function rpc system method service video meeting log",
+  },
+  {
+    verbs: "create start initiate trigger",
+    objects: "verification",
+    category: "financial",
+    last: true,
+    unless: "domain email dns address sender",
+  },
   { verbs: "create provision order rent acquire", objects: "phone number numbers", category: "financial", unless: "contact pool list" },
   { verbs: "send submit sign broadcast", objects: "transaction transactions userop", category: "financial", unless: "sql db database" },
-  { verbs: "send transfer move bridge wrap unwrap wire", objects: "money fund funds token tokens eth ether sol btc bitcoin usdc usdt xrp nft crypto coin coins asset payment payments cash lamports sats erc20 balance", category: "financial", unless: "push access auth refresh device request" },
-  { verbs: "request", objects: "payment payout refund withdrawal", category: "financial", unless: notMoney },
-  { verbs: "transfer", objects: "issue file files repository repo ownership owner domain call chat conversation ticket data property playback", category: "write" },
-  { verbs: "trade", objects: "idea ideas offer", category: "write" },
-  { verbs: "delete remove destroy purge clear", objects: "payment payments invoice invoices order orders subscription subscriptions charge charges", category: "destructive" },
   {
-    verbs: "create make send submit place execute issue process capture confirm finalize finalise approve authorize cancel void update modify renew upgrade downgrade change retry schedule initiate start record post add adjust settle release pause resume close complete close_out accept reject",
-    objects: "charge charges payment payments refund refunds payout payouts invoice invoices subscription subscriptions paymentintent payment_intent checkout withdrawal deposit remittance reimbursement purchase donation wager bet",
+    verbs: "send transfer move bridge wrap unwrap wire",
+    objects:
+      "money fund funds token tokens eth ether sol btc bitcoin usdc usdt xrp nft crypto coin coins asset payment payments cash lamports sats erc20 balance",
+    category: "financial",
+    unless: "push access auth refresh device request",
+  },
+  { verbs: "request", objects: "payment payout refund withdrawal", category: "financial", unless: notMoney },
+  {
+    verbs: "transfer",
+    objects: "issue file files repository repo ownership owner domain call chat conversation ticket data property playback",
+    category: "write",
+  },
+  { verbs: "trade", objects: "idea ideas offer", category: "write" },
+  {
+    verbs: "delete remove destroy purge clear",
+    objects: "payment payments invoice invoices order orders subscription subscriptions charge charges",
+    category: "destructive",
+  },
+  {
+    verbs:
+      "create make send submit place execute issue process capture confirm finalize finalise approve authorize cancel void update modify renew upgrade downgrade change retry schedule initiate start record post add adjust settle release pause resume close complete accept reject",
+    objects:
+      "charge charges payment payments refund refunds payout payouts invoice invoices subscription subscriptions paymentintent checkout withdrawal deposit remittance reimbursement purchase donation wager bet",
     category: "financial",
     unless: notMoney,
   },
@@ -201,15 +261,25 @@ export const combinations: readonly Combination[] = [
     category: "financial",
     unless: `${notMoney} issue file repository ownership domain data`,
   },
-  { verbs: "create issue add", objects: "bill bills giftcard gift creditnote credit_note credit payroll loan", category: "financial", last: true },
+  { verbs: "create issue add", objects: "bill bills giftcard gift creditnote credit payroll loan", category: "financial", last: true },
 ];
 
 /** Words a description uses for what is read when a verb such as "run" or "perform" says nothing itself: "Run a find query". */
-export const lightVerbs = words("run execute perform conduct do make take generate use call invoke issue send submit start build prepare compile trigger open load apply complete");
-export const lightObjects = words(`query queries search searches lookup analysis aggregation aggregations check checks find diagnostic diagnostics self-test selftest inspection
+export const lightVerbs = words(
+  "run execute perform conduct do make take generate use call invoke issue send submit start build prepare compile trigger open load apply complete",
+);
+export const lightObjects =
+  words(`query queries search searches lookup analysis aggregation aggregations check checks find diagnostic diagnostics self-test selftest inspection
   comparison calculation report select screenshot snapshot list summary overview scan audit research request`);
-export const codeWords = words("sql cypher command commands script scripts code javascript python shell bash program arbitrary mutation graphql statement statements");
+export const codeWords = words(
+  "sql cypher command commands script scripts code javascript python shell bash program arbitrary mutation graphql statement statements",
+);
 export const readOnlyWords = words("select read-only readonly");
+
+/** Databases whose query language can change what it queries: "query" alone shows no read there. */
+export const writableQueries = words(
+  "sql d1 postgres postgresql mysql mariadb sqlite mssql snowflake duckdb redshift cypher neo4j graphql surrealdb surrealql cockroachdb tsql plsql",
+);
 
 /** Words that carry a message for which a carrier charges its sender; others beside them make the channel a choice, not a carrier's service. */
 export const carrierChannels = words("sms mms");

@@ -10,12 +10,16 @@ export interface Verb {
 }
 
 /** Gerunds that are things ("a listing", "a booking"), so no verbs in a name. */
-const gerundNouns = words("booking building billing holding listing meeting posting pricing rating reading ring setting shipping staging string testing tracking trading training");
+const gerundNouns = words(
+  "booking building billing holding listing meeting posting pricing rating reading ring setting shipping staging string testing tracking trading training using",
+);
 
 const lexicon: ReadonlyMap<string, Verb> = new Map(
   (Object.entries(verbs) as [Category, Partial<Record<Kind, string>>][])
     .flatMap(([category, kinds]) =>
-      (Object.entries(kinds) as [Kind, string][]).flatMap(([kind, list]) => [...words(list)].flatMap((base) => inflections({ base, category, kind }))),
+      (Object.entries(kinds) as [Kind, string][]).flatMap(([kind, list]) =>
+        [...words(list)].flatMap((base) => inflections({ base, category, kind })),
+      ),
     )
     .sort((one, other) => rank(other[1]) - rank(one[1])),
 );
@@ -46,7 +50,8 @@ export function verbIn(word: string): Verb | undefined {
 /** The verb that a token of a name is: in base form, or a gerund that is no thing (`crawling_exa`). A plural such as `updates` is a noun there. */
 export function verbInName(token: string): Verb | undefined {
   const verb = lexicon.get(token);
-  return verb?.form === "base" || (verb?.form === "ing" && !gerundNouns.has(token)) ? verb : undefined;
+  if (verb === undefined || verb.kind === "told") return undefined;
+  return verb.form === "base" || (verb.form === "ing" && !gerundNouns.has(token)) ? verb : undefined;
 }
 
 const longestName = 256;
@@ -120,7 +125,9 @@ function wordsOf(text: string): string[] {
     .slice(0, 80);
 }
 
-const negations = words("no not never without cannot can't don't doesn't won't isn't non nor neither instead rather unlike avoid prevent prevents don\u2019t");
+const negations = words(
+  "no not never without cannot can't don't doesn't won't isn't non nor neither instead rather unlike avoid prevent prevents don\u2019t",
+);
 const reach = 6;
 
 /** Whether the word at this place is denied: "do NOT attempt bulk", "without deleting". */
