@@ -1,6 +1,7 @@
 import { parseAmount } from "./amount.ts";
 import type { Report } from "./findings.ts";
 import { jsonPointer, type PointerToken } from "./json-pointer.ts";
+import { scopesOf } from "./limits.ts";
 import { isPathError, isQuantified, parsePath } from "./path.ts";
 import type { Limit } from "./policy-schema.ts";
 import { parseWindow, windowKey } from "./window.ts";
@@ -126,7 +127,7 @@ function meaningOf(limit: Limit): Record<string, unknown> {
     increment: increment !== undefined && "micros" in increment ? increment.micros : "an argument",
     unit: typeof limit.unit === "object" ? `is ${limit.unit.is}` : limit.unit,
     count: limit.count ?? "sent",
-    scope: scopesOf(limit).toSorted().join(" "),
+    scope: scopesOf(limit).join(" "),
     across: limit.across,
   };
 }
@@ -134,8 +135,4 @@ function meaningOf(limit: Limit): Record<string, unknown> {
 /** Which arguments a call's amount is read from. */
 export function meterOf({ increment_from: from, unit }: Limit): string {
   return JSON.stringify([from, typeof unit === "object" ? unit.path : unit]);
-}
-
-function scopesOf({ scope = "grant" }: Limit): readonly string[] {
-  return typeof scope === "string" ? [scope] : scope;
 }

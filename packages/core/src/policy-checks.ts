@@ -3,6 +3,7 @@ import { type Fields, type IsSound, isFields, listOf, type Report } from "./find
 import type { PointerToken } from "./json-pointer.ts";
 import { checkCounters, checkLimit, type PlacedLimit } from "./limit-checks.ts";
 import { formatPath, isPathError, type Path, parsePath } from "./path.ts";
+import { covers } from "./path-sets.ts";
 import type { Limit } from "./policy-schema.ts";
 import { parseDuration } from "./window.ts";
 
@@ -126,14 +127,4 @@ function checkSecrets(record: readonly Field[], secret: readonly Field[], report
     if (covering === undefined) continue;
     report(at, `\`${formatPath(path)}\` is secret by \`${formatPath(covering.path)}\`, so it is never recorded`, "take it out of `record`, or out of `secret`");
   }
-}
-
-/** Whether every value that the inner path finds is one of the outer path's values, or lies within one. */
-export function covers(outer: Path, inner: Path): boolean {
-  return outer.root === inner.root && outer.steps.length <= inner.steps.length && outer.steps.every((step, index) => {
-    const other = inner.steps[index];
-    if (step.kind === "elements") return other?.kind === "elements" || other?.kind === "index";
-    if (step.kind === "name") return other?.kind === "name" && other.name === step.name;
-    return other?.kind === "index" && other.index === step.index;
-  });
 }
