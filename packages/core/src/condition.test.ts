@@ -40,7 +40,8 @@ for (const { op, value, ...samples } of table.comparisons) {
   test(`truth table: ${op} ${JSON.stringify(value)}`, () => {
     for (const section of sections) {
       for (const truth of truths) {
-        for (const x of samples[`${truth}`]) expect([x, ask(conditionOf({ path: "args.x", op, value }), { section }, factsOf({ args: { x } }))]).toEqual([x, truth]);
+        for (const x of samples[`${truth}`])
+          expect([x, ask(conditionOf({ path: "args.x", op, value }), { section }, factsOf({ args: { x } }))]).toEqual([x, truth]);
       }
     }
   });
@@ -62,7 +63,8 @@ test("truth table: equality as Intercept has it", () => {
     const condition = conditionOf({ path: "args.x", op, value, compare: "intercept" });
     for (const section of sections) {
       for (const truth of [true, false] as const) {
-        for (const x of samples[`${truth}`]) expect([op, value, x, ask(condition, { section }, factsOf({ args: { x } }))]).toEqual([op, value, x, truth]);
+        for (const x of samples[`${truth}`])
+          expect([op, value, x, ask(condition, { section }, factsOf({ args: { x } }))]).toEqual([op, value, x, truth]);
       }
     }
   }
@@ -71,7 +73,12 @@ test("truth table: equality as Intercept has it", () => {
 test("truth table: dates are ordered on time.date", () => {
   for (const { op, value, ...samples } of table.dates) {
     for (const truth of [true, false] as const) {
-      for (const date of samples[`${truth}`]) expect([op, date, ask(conditionOf({ path: "time.date", op, value }), { section: "require" }, factsOf({ date }))]).toEqual([op, date, truth]);
+      for (const date of samples[`${truth}`])
+        expect([op, date, ask(conditionOf({ path: "time.date", op, value }), { section: "require" }, factsOf({ date }))]).toEqual([
+          op,
+          date,
+          truth,
+        ]);
     }
   }
 });
@@ -115,13 +122,15 @@ test("truth table: any, all and not", () => {
     return Object.fromEntries(Object.entries(value as object).map(([key, part]) => [key, spelled(part)]));
   };
   for (const row of table.logic) {
-    for (const section of sections) expect([row, ask(spelled(row.condition), { section }, factsOf({ args: { one: 1 } }))]).toEqual([row, row.truth]);
+    for (const section of sections)
+      expect([row, ask(spelled(row.condition), { section }, factsOf({ args: { one: 1 } }))]).toEqual([row, row.truth]);
   }
 });
 
 test("truth table: values found at another path", () => {
   for (const { condition, args, context, truth } of table.references) {
-    for (const section of sections) expect([condition, ask(conditionOf(condition), { section }, factsOf({ args, context }))]).toEqual([condition, truth]);
+    for (const section of sections)
+      expect([condition, ask(conditionOf(condition), { section }, factsOf({ args, context }))]).toEqual([condition, truth]);
   }
 });
 
@@ -129,7 +138,9 @@ test("[sent-is-checked] an inherited property is absent", () => {
   const condition: Condition = { path: "args.toString", op: "exists", value: true };
   expect(ask(condition, { section: "require" }, factsOf({}))).toBe(false);
   expect(ask({ ...condition, path: "args.a.constructor" }, { section: "require" }, factsOf({ args: { a: {} } }))).toBe(false);
-  expect(ask({ ...condition, path: "args.__proto__" }, { section: "require" }, factsOf({ args: JSON.parse('{"__proto__":1}') }))).toBe(true);
+  expect(ask({ ...condition, path: "args.__proto__" }, { section: "require" }, factsOf({ args: JSON.parse('{"__proto__":1}') }))).toBe(
+    true,
+  );
 });
 
 test("each binds the innermost element, and still reads the call's other facts", () => {
@@ -143,13 +154,18 @@ test("each binds the innermost element, and still reads the call's other facts",
     },
   };
   const asked = (price: number, tenant = "acme") =>
-    ask(condition, { section: "require" }, factsOf({ args: { orders: [{ tenant, lines: [{ price }] }] }, context: { tenant: "acme", bound: 10 } }));
+    ask(
+      condition,
+      { section: "require" },
+      factsOf({ args: { orders: [{ tenant, lines: [{ price }] }] }, context: { tenant: "acme", bound: 10 } }),
+    );
   expect([asked(10), asked(11), asked(10, "other")]).toEqual([true, false, false]);
 });
 
 test("each over a path with [*] asks every list", () => {
   const condition: Condition = { each: { path: "args.orders[*].lines", conditions: [{ path: "item", op: "lte", value: 5 }] } };
-  const asked = (...lines: number[][]) => ask(condition, { section: "require" }, factsOf({ args: { orders: lines.map((line) => ({ lines: line })) } }));
+  const asked = (...lines: number[][]) =>
+    ask(condition, { section: "require" }, factsOf({ args: { orders: lines.map((line) => ({ lines: line })) } }));
   expect([asked([1], [5]), asked([1], [6]), asked([1], [])]).toEqual([true, false, "unknown"]);
 });
 
@@ -159,14 +175,26 @@ test("[fail-closed] a predicate is unknown when it throws or answers anything bu
   expect(asked(() => false)).toBe(false);
   const answers = [() => 1, () => "true", () => undefined, () => null, () => new Boolean(true), () => ({ then: 1 })];
   for (const check of answers) expect(asked(check)).toBe("unknown");
-  expect(asked(() => { throw new Error("no"); })).toBe("unknown");
-  expect(asked(() => ({ get then() { throw new Error("no"); } }))).toBe("unknown");
+  expect(
+    asked(() => {
+      throw new Error("no");
+    }),
+  ).toBe("unknown");
+  expect(
+    asked(() => ({
+      get then() {
+        throw new Error("no");
+      },
+    })),
+  ).toBe("unknown");
 });
 
 test("[fail-closed] a predicate that answers with a promise is unknown, and its rejection is nobody's", async () => {
   const unhandled = vi.fn();
   process.on("unhandledRejection", unhandled);
-  const check = async () => { throw new Error("late"); };
+  const check = async () => {
+    throw new Error("late");
+  };
   expect(ask({ predicate: "p", check }, { section: "require" }, factsOf({}))).toBe("unknown");
   await new Promise((resolve) => setTimeout(resolve, 10));
   process.off("unhandledRejection", unhandled);
@@ -175,7 +203,10 @@ test("[fail-closed] a predicate that answers with a promise is unknown, and its 
 
 test("[sent-is-checked] a predicate cannot change what was checked", () => {
   const facts = factsOf({ args: { deep: { list: [{ a: 1 }] } } });
-  const check = ({ args }: { args: { deep: { list: { a: number }[] } } }) => { (args.deep.list[0] as { a: number }).a = 2; return true; };
+  const check = ({ args }: { args: { deep: { list: { a: number }[] } } }) => {
+    (args.deep.list[0] as { a: number }).a = 2;
+    return true;
+  };
   expect(ask({ predicate: "p", check }, { section: "require" }, facts)).toBe("unknown");
   expect(facts.args).toEqual({ deep: { list: [{ a: 1 }] } });
 });
@@ -203,7 +234,11 @@ test("a condition has a short name for rule ids and a line for the operator", ()
     [{ path: "args.tenant", op: "eq", value: { from: "context.tenant" } }, "args.tenant-eq", "args.tenant eq context.tenant"],
     [{ not: { any: [{ path: "args.a", op: "exists", value: true }] } }, "not", "not (any (args.a exists true))"],
     [{ all: [{ path: "args.a", op: "exists", value: true }] }, "all", "all (args.a exists true)"],
-    [{ each: { path: "args.items", conditions: [{ path: "item.price", op: "lt", value: 5 }] } }, "args.items-each", "each of args.items (item.price lt 5)"],
+    [
+      { each: { path: "args.items", conditions: [{ path: "item.price", op: "lt", value: 5 }] } },
+      "args.items-each",
+      "each of args.items (item.price lt 5)",
+    ],
     [{ predicate: "business hours", check: () => true }, "business hours", "business hours"],
   ];
   for (const [condition, token, text] of rows) expect([conditionToken(condition), conditionText(condition)]).toEqual([token, text]);
@@ -216,8 +251,18 @@ test("an explanation shows what was compared with what, element by element", () 
     text: "args.items[*].price lte context.bound",
     truth: false,
     parts: [
-      { text: "args.items[0].price lte context.bound", truth: false, compared: { path: "args.items[0].price", op: "lte", expected: 4, saw: 5 }, parts: [] },
-      { text: "args.items[1].price lte context.bound", truth: "unknown", compared: { path: "args.items[1].price", op: "lte", expected: 4 }, parts: [] },
+      {
+        text: "args.items[0].price lte context.bound",
+        truth: false,
+        compared: { path: "args.items[0].price", op: "lte", expected: 4, saw: 5 },
+        parts: [],
+      },
+      {
+        text: "args.items[1].price lte context.bound",
+        truth: "unknown",
+        compared: { path: "args.items[1].price", op: "lte", expected: 4 },
+        parts: [],
+      },
     ],
   });
 });
@@ -229,11 +274,29 @@ const values: fc.Arbitrary<Json> = fc.letrec<{ json: Json }>((tie) => ({
 })).json;
 const facts = fc.record({ args: fc.dictionary(names, values), context: fc.dictionary(names, values) }).map(factsOf);
 const steps = fc.array(fc.constantFrom(".a", ".b", ".list", "[0]", "[*]", '["a"]'), { maxLength: 3 });
-const paths = fc.tuple(fc.constantFrom("args.", "context.", "item.", "item"), names, steps).map(([root, name, rest]) => (root === "item" ? root : root + name) + rest.join(""));
+const paths = fc
+  .tuple(fc.constantFrom("args.", "context.", "item.", "item"), names, steps)
+  .map(([root, name, rest]) => (root === "item" ? root : root + name) + rest.join(""));
 const whenMissing = fc.option(fc.record({ when_missing: fc.boolean() }), { nil: {} });
 const operands = fc.oneof(
-  fc.record({ op: fc.constantFrom("eq", "neq", "contains"), value: fc.oneof(scalars, values.map((literal) => ({ literal })), fc.constant({ from: "context.a" })) }),
-  fc.record({ op: fc.constantFrom("in", "not_in"), value: fc.oneof(fc.array(values.map((literal) => ({ literal })), { minLength: 1, maxLength: 3 }), fc.constant({ from: "context.list" })) }),
+  fc.record({
+    op: fc.constantFrom("eq", "neq", "contains"),
+    value: fc.oneof(
+      scalars,
+      values.map((literal) => ({ literal })),
+      fc.constant({ from: "context.a" }),
+    ),
+  }),
+  fc.record({
+    op: fc.constantFrom("in", "not_in"),
+    value: fc.oneof(
+      fc.array(
+        values.map((literal) => ({ literal })),
+        { minLength: 1, maxLength: 3 },
+      ),
+      fc.constant({ from: "context.list" }),
+    ),
+  }),
   fc.record({ op: fc.constantFrom("lt", "gte", "length_lte", "length_gte"), value: fc.constantFrom(0, 1, 2) }),
   fc.record({ op: fc.constant("exists"), value: fc.boolean() }),
   fc.record({ op: fc.constantFrom("regex", "glob", "starts_with"), value: fc.constantFrom("a", "^b$", "a*", "") }),
@@ -281,13 +344,19 @@ test("property: De Morgan's laws hold with the quantifiers swapped by not", () =
 
 test("property: every not-some is some-not, over any list that is not empty", () => {
   fc.assert(
-    fc.property(fc.array(values, { minLength: 1, maxLength: 4 }), fc.array(comparisons, { minLength: 1, maxLength: 2 }), place, facts, (list, parts, where, known) => {
-      const given = { ...known, args: { ...known.args, list } };
-      const outside: Condition = { not: { each: { path: "args.list", conditions: parts } } };
-      const inside: Condition = { each: { path: "args.list", conditions: [{ not: { all: parts } }] } };
-      // The quantifier of `outside` is the other one, under a `not`: together they are the quantifier of `inside`.
-      expect(compileCondition(outside, where)(given, null)).toBe(compileCondition(inside, where)(given, null));
-    }),
+    fc.property(
+      fc.array(values, { minLength: 1, maxLength: 4 }),
+      fc.array(comparisons, { minLength: 1, maxLength: 2 }),
+      place,
+      facts,
+      (list, parts, where, known) => {
+        const given = { ...known, args: { ...known.args, list } };
+        const outside: Condition = { not: { each: { path: "args.list", conditions: parts } } };
+        const inside: Condition = { each: { path: "args.list", conditions: [{ not: { all: parts } }] } };
+        // The quantifier of `outside` is the other one, under a `not`: together they are the quantifier of `inside`.
+        expect(compileCondition(outside, where)(given, null)).toBe(compileCondition(inside, where)(given, null));
+      },
+    ),
     { numRuns: 500 },
   );
 });

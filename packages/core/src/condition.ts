@@ -1,8 +1,8 @@
 import type { Facts } from "./facts.ts";
 import { interceptMatchers } from "./intercept-equality.ts";
 import type { Json } from "./json-snapshot.ts";
-import { checkValue, type Matcher, negate, operandOf, operatorMeanings, type Truth } from "./operators.ts";
-import { compileSteps, formatPath, isPathError, ownValue, type Path, parsePath, rootValue, type Step } from "./path.ts";
+import { checkValue, negate, operandOf, operatorMeanings, type Truth } from "./operators.ts";
+import { compileSteps, formatPath, isPathError, type Path, parsePath, rootValue, type Step } from "./path.ts";
 import type { Comparison, Condition, Predicate, PredicateFacts } from "./policy-schema.ts";
 
 export type { Truth } from "./operators.ts";
@@ -80,10 +80,13 @@ export function conditionText(condition: Condition): string {
     const operand = operandOf(condition);
     return `${canonicalText(condition.path)} ${condition.op} ${"from" in operand ? canonicalText(operand.from) : JSON.stringify(operand.expected)}`;
   }
-  if ("each" in condition) return `each of ${canonicalText(condition.each.path)} (${condition.each.conditions.map(conditionText).join(" and ")})`;
+  if ("each" in condition)
+    return `each of ${canonicalText(condition.each.path)} (${condition.each.conditions.map(conditionText).join(" and ")})`;
   if ("predicate" in condition) return condition.predicate;
   if ("not" in condition) return `not (${conditionText(condition.not)})`;
-  return "any" in condition ? `any (${condition.any.map(conditionText).join(", ")})` : `all (${condition.all.map(conditionText).join(", ")})`;
+  return "any" in condition
+    ? `any (${condition.any.map(conditionText).join(", ")})`
+    : `all (${condition.all.map(conditionText).join(", ")})`;
 }
 
 function canonicalText(text: string): string {
@@ -133,7 +136,7 @@ function compileOperand(comparison: Comparison, path: Path, place: Place): Judge
   return function compareWithFact(found, facts, item) {
     const start = rootValue(source.root, facts, item);
     const expected = start === undefined ? undefined : readSource(start);
-    return expected === undefined ? "unknown" : (prepare(expected, path) as Matcher)(found);
+    return expected === undefined ? "unknown" : prepare(expected, path)(found);
   };
 }
 

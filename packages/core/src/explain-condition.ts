@@ -37,7 +37,11 @@ function evidence(condition: Condition, place: Place, facts: Facts, item: Json |
     if (spread !== undefined) return { parts: spread.map((each) => explain({ each: { path: each, conditions } })) };
     const list = readPath(parsed(path), facts, item);
     const inner: Place = { ...place, within: "each" };
-    return { parts: Array.isArray(list) ? list.map((element: Json, index) => explainElement(`${path}[${index}]`, conditions, inner, facts, element)) : [] };
+    return {
+      parts: Array.isArray(list)
+        ? list.map((element: Json, index) => explainElement(`${path}[${index}]`, conditions, inner, facts, element))
+        : [],
+    };
   }
   const spread = spreadFirst(condition.path, facts, item);
   if (spread !== undefined) return { parts: spread.map((path) => explain({ ...condition, path })) };
@@ -62,7 +66,8 @@ function spreadFirst(text: string, facts: Facts, item: Json | undefined): string
   const at = steps.findIndex((step) => step.kind === "elements");
   if (at === -1) return undefined;
   const list = readPath({ root, steps: steps.slice(0, at) }, facts, item);
-  const withIndex = (index: number) => formatPath({ root, steps: steps.map((step, position) => (position === at ? { kind: "index", index } : step)) });
+  const withIndex = (index: number) =>
+    formatPath({ root, steps: steps.map((step, position) => (position === at ? { kind: "index", index } : step)) });
   return Array.isArray(list) ? list.map((_, index) => withIndex(index)) : [];
 }
 

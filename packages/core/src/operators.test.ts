@@ -54,7 +54,8 @@ test("[strict-load] a value that an operator cannot use says so and names the fi
     ["in", ["a", { literal: { b: "\udc00" } }], "lone surrogate"],
   ];
   for (const [op, value, words] of rows) expect([op, value, check(op, value)]).toEqual([op, value, expect.stringContaining(words)]);
-  for (const value of ["2026-02-30", "2026-1-31", "tomorrow", 20260131, "2026-01-31T00:00:00Z"]) expect(check("gte", value, date)).toContain("write it as `2026-01-31`");
+  for (const value of ["2026-02-30", "2026-1-31", "tomorrow", 20260131, "2026-01-31T00:00:00Z"])
+    expect(check("gte", value, date)).toContain("write it as `2026-01-31`");
 });
 
 test("a value that an operator can use passes", () => {
@@ -177,7 +178,29 @@ test("property: a path that is within a root begins with its segments, and one w
 });
 
 test("property: a host that is placed is the host that the URL parser finds, and the text says so plainly", () => {
-  const piece = fc.constantFrom("http://", "https:", "//", "/", "\\", "a.com", "evil.com", "@", ":", "80", "?", "#", ".", "%61", "\t", "A", "ⓐ", "127.1", "0x7f", "[::1]", "\u00ad");
+  const piece = fc.constantFrom(
+    "http://",
+    "https:",
+    "//",
+    "/",
+    "\\",
+    "a.com",
+    "evil.com",
+    "@",
+    ":",
+    "80",
+    "?",
+    "#",
+    ".",
+    "%61",
+    "\t",
+    "A",
+    "ⓐ",
+    "127.1",
+    "0x7f",
+    "[::1]",
+    "\u00ad",
+  );
   fc.assert(
     fc.property(fc.array(piece, { minLength: 1, maxLength: 8 }), (pieces) => {
       const url = pieces.join("");

@@ -80,7 +80,6 @@ function not(matcher: Matcher): Matcher {
 /** Values of one JSON type are equal or not; objects and arrays by canonical JSON (RFC 8785). -0 equals 0. */
 function equalTo(expected: Json): Matcher {
   const type = jsonType(expected);
-  if (type === "null") return (actual) => (actual === null ? true : "unknown");
   if (type !== "object" && type !== "array") return (actual) => (actual === expected ? true : typeof actual === type ? false : "unknown");
   const canonical = canonicalJson(expected);
   return function equalJson(actual) {
@@ -96,7 +95,9 @@ function oneOf(expected: Json): Matcher {
   const list = expected as readonly Json[];
   const types = new Set(list.map(jsonType));
   const scalars = new Set<Json>(list.filter((entry) => typeof entry !== "object" || entry === null));
-  const structures = list.filter((entry) => typeof entry === "object" && entry !== null).map((entry) => ({ type: jsonType(entry), equals: equalTo(entry) }));
+  const structures = list
+    .filter((entry) => typeof entry === "object" && entry !== null)
+    .map((entry) => ({ type: jsonType(entry), equals: equalTo(entry) }));
   if (structures.length === 0 && types.size === 1 && !types.has("null")) {
     const [type] = types;
     return (actual) => (typeof actual === type ? scalars.has(actual) : "unknown");
@@ -201,7 +202,8 @@ function pattern(compile: typeof compileRegex): OperatorMeaning {
 
 function text(holds: (actual: string, expected: string) => boolean): OperatorMeaning {
   return {
-    prepare: (expected) => (typeof expected === "string" ? (actual) => (typeof actual === "string" ? holds(actual, expected) : "unknown") : unknown),
+    prepare: (expected) =>
+      typeof expected === "string" ? (actual) => (typeof actual === "string" ? holds(actual, expected) : "unknown") : unknown,
     check: fine,
   };
 }

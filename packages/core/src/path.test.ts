@@ -18,7 +18,7 @@ function read(text: string, args: JsonObject, item?: Json): Json | undefined {
 }
 
 test("a path reads names, elements and quoted keys", () => {
-  const args = { amount: 5, list: [{ a: 1 }, [2, 3]], "a.b": { "c]": 4 }, "resource-group": 6, $id_1: 7, "größe": 8, "": 9, "two words": 10 };
+  const args = { amount: 5, list: [{ a: 1 }, [2, 3]], "a.b": { "c]": 4 }, "resource-group": 6, $id_1: 7, größe: 8, "": 9, "two words": 10 };
   const rows: [string, Json | undefined][] = [
     ["args.amount", 5],
     ["args.list[0].a", 1],
@@ -42,7 +42,17 @@ test("a path reads names, elements and quoted keys", () => {
 
 test("a path finds no properties of strings and arrays, no elements of objects, and nothing inherited", () => {
   const args = { text: "ab", list: [1, 2], object: { "0": "zero" }, nothing: null };
-  const absent = ["args.text.length", "args.text[0]", "args.list.length", "args.list.map", 'args.list["0"]', "args.object[0]", "args.nothing.a", "args.toString", "args.object.__proto__"];
+  const absent = [
+    "args.text.length",
+    "args.text[0]",
+    "args.list.length",
+    "args.list.map",
+    'args.list["0"]',
+    "args.object[0]",
+    "args.nothing.a",
+    "args.toString",
+    "args.object.__proto__",
+  ];
   for (const text of absent) expect([text, read(text, args)]).toEqual([text, undefined]);
   expect(read("args.nothing", args)).toBe(null);
   expect(read("args.object.0", args)).toBe("zero");
@@ -149,12 +159,19 @@ test("property: a formatted path parses to itself", () => {
 
 test("property: any text is a path or an error inside it, and canonical text is stable", () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.string().map((rest) => `args.${rest}`), fc.string().map((rest) => `item[${rest}`)), (text) => {
-      const parsed = parsePath(text, { within: "each" });
-      if (isPathError(parsed)) {
-        expect(parsed.at).toBeGreaterThanOrEqual(0);
-        expect(parsed.at).toBeLessThanOrEqual(text.length);
-      } else expect(formatPath(parsePath(formatPath(parsed), { within: "each" }) as Path)).toBe(formatPath(parsed));
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.string().map((rest) => `args.${rest}`),
+        fc.string().map((rest) => `item[${rest}`),
+      ),
+      (text) => {
+        const parsed = parsePath(text, { within: "each" });
+        if (isPathError(parsed)) {
+          expect(parsed.at).toBeGreaterThanOrEqual(0);
+          expect(parsed.at).toBeLessThanOrEqual(text.length);
+        } else expect(formatPath(parsePath(formatPath(parsed), { within: "each" }) as Path)).toBe(formatPath(parsed));
+      },
+    ),
   );
 });

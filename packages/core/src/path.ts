@@ -35,7 +35,8 @@ export function parsePath(text: string, options: { readonly within?: "each" | un
   const root = /^(?:args|context|tool|time|item)(?=[.[]|$)/.exec(text)?.[0] as Root | undefined;
   const roots = options.within === "each" ? "`item`, `args`, `context.`, `tool.` or `time.`" : "`args`, `context.`, `tool.` or `time.`";
   if (root === undefined) return { error: `a path cannot start like \`${text}\``, fix: `start it at ${roots}`, at: 0 };
-  if (root === "item" && options.within !== "each") return { error: "`item` stands only inside `each`", fix: `start the path at ${roots}`, at: 0 };
+  if (root === "item" && options.within !== "each")
+    return { error: "`item` stands only inside `each`", fix: `start the path at ${roots}`, at: 0 };
   const steps = parseSteps(text, root.length);
   if ("error" in steps) return steps;
   return rootError(root, steps) ?? { root, steps };
@@ -91,7 +92,7 @@ export function compileSteps(steps: readonly Step[]): (start: Json) => Json | un
 }
 
 /** An own property of an object that is no array. JSON holds no `undefined`, so that `undefined` means absent. */
-export function ownValue(value: Json, name: string): Json | undefined {
+function ownValue(value: Json, name: string): Json | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   return Object.hasOwn(value, name) ? (value as { readonly [key: string]: Json })[name] : undefined;
 }
@@ -131,10 +132,17 @@ function stepOf([, first, star, quoted]: RegExpExecArray, pattern: RegExp): Step
 
 function stepError(text: string, at: number): PathError {
   const rest = text.slice(at);
-  if (rest.startsWith('["')) return { error: `the quoted key at \`${rest}\` is no JSON string in brackets`, fix: 'write it as `["a key"]`', at };
-  if (rest.startsWith("[")) return { error: `\`${rest}\` does not start with an element`, fix: "write `[0]`, `[*]` or `[\"a key\"]`, without a sign or leading zeros", at };
+  if (rest.startsWith('["'))
+    return { error: `the quoted key at \`${rest}\` is no JSON string in brackets`, fix: 'write it as `["a key"]`', at };
+  if (rest.startsWith("["))
+    return {
+      error: `\`${rest}\` does not start with an element`,
+      fix: 'write `[0]`, `[*]` or `["a key"]`, without a sign or leading zeros',
+      at,
+    };
   if (rest.startsWith(".[")) return { error: "there is a dot before a bracket", fix: "write `args.list[0]`", at };
-  if (rest.startsWith(".")) return { error: "a name is missing after the dot", fix: 'write `.name`, or `["a.b"]` for a key with dots, brackets or quotes', at };
+  if (rest.startsWith("."))
+    return { error: "a name is missing after the dot", fix: 'write `.name`, or `["a.b"]` for a key with dots, brackets or quotes', at };
   return { error: `\`${rest}\` follows without a dot or bracket`, fix: 'write `.name`, `[0]`, `[*]` or `["a key"]`', at };
 }
 
@@ -145,15 +153,25 @@ function rootError(root: Root, steps: readonly Step[]): PathError | undefined {
   const [first, second] = steps;
   if (root === "item" || (root === "args" && first === undefined)) return undefined;
   const at = root.length;
-  if (first === undefined) return { error: `\`${root}\` alone names no value`, fix: `name a field, such as \`${root}.${example(root)}\``, at };
-  if (first.kind !== "name") return { error: `\`${root}\` is an object and has no elements`, fix: `name a field, such as \`${root}.${example(root)}\``, at };
+  if (first === undefined)
+    return { error: `\`${root}\` alone names no value`, fix: `name a field, such as \`${root}.${example(root)}\``, at };
+  if (first.kind !== "name")
+    return { error: `\`${root}\` is an object and has no elements`, fix: `name a field, such as \`${root}.${example(root)}\``, at };
   const fields = root === "time" ? timeFields : root === "tool" ? toolFields : undefined;
   if (fields === undefined) return undefined;
   if (!fields.includes(first.name)) {
-    return { error: `\`${root}\` has no field \`${first.name}\``, fix: `use one of ${fields.map((field) => `\`${field}\``).join(", ")}`, at };
+    return {
+      error: `\`${root}\` has no field \`${first.name}\``,
+      fix: `use one of ${fields.map((field) => `\`${field}\``).join(", ")}`,
+      at,
+    };
   }
   if (second === undefined || first.name === "annotations") return undefined;
-  return { error: `\`${root}.${first.name}\` holds no fields or elements`, fix: `write \`${root}.${first.name}\``, at: at + formatStep(first).length };
+  return {
+    error: `\`${root}.${first.name}\` holds no fields or elements`,
+    fix: `write \`${root}.${first.name}\``,
+    at: at + formatStep(first).length,
+  };
 }
 
 function example(root: Root): string {

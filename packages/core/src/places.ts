@@ -45,7 +45,8 @@ export function isHostIn(actual: string, hosts: readonly string[]): Placed {
 /** What keeps a text from being a host of a `host_in` list, `undefined` where nothing does. */
 export function hostProblem(listed: string): string | undefined {
   const name = listed.startsWith("*.") ? listed.slice(2) : listed;
-  if (/^\[[0-9a-f:]+\]$/.test(listed)) return addressOf(listed.slice(1, -1)) === undefined ? "is no IPv6 literal, or one that stands for an IPv4 address" : undefined;
+  if (/^\[[0-9a-f:]+\]$/.test(listed))
+    return addressOf(listed.slice(1, -1)) === undefined ? "is no IPv6 literal, or one that stands for an IPv4 address" : undefined;
   if (/[A-Z]/.test(name)) return "has capital letters: write it in lower case";
   if (!plainName.test(name)) return "is no plain host name: write it as `example.com` or `*.example.com`, without scheme, port or path";
   if (name !== listed && numericName.test(name)) return "asks for subdomains of a number";
@@ -96,11 +97,15 @@ export function isAddressIn(actual: string, networks: readonly Network[]): Place
 export function parseNetwork(text: string): Network | string {
   const [, literal, bitsText] = /^([^/]+)(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text) ?? [];
   const base = literal === undefined ? undefined : addressOf(literal);
-  if (base === undefined) return "is no network: write it as `10.0.0.0/8` or `2001:db8::/32`; IPv6 forms of IPv4 addresses are not compared";
+  if (base === undefined)
+    return "is no network: write it as `10.0.0.0/8` or `2001:db8::/32`; IPv6 forms of IPv4 addresses are not compared";
   const longest = base.kind() === "ipv4" ? 32 : 128;
   const bits = bitsText === undefined ? longest : Number(bitsText);
   if (bits > longest) return `has a prefix longer than ${longest}`;
-  const network = base.kind() === "ipv4" ? ipaddr.IPv4.networkAddressFromCIDR(`${literal}/${bits}`) : ipaddr.IPv6.networkAddressFromCIDR(`${literal}/${bits}`);
+  const network =
+    base.kind() === "ipv4"
+      ? ipaddr.IPv4.networkAddressFromCIDR(`${literal}/${bits}`)
+      : ipaddr.IPv6.networkAddressFromCIDR(`${literal}/${bits}`);
   if (network.toString() !== base.toString()) return `has bits beyond its prefix: write \`${network.toString()}/${bits}\``;
   return [base, bits];
 }
