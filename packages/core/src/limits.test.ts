@@ -1,10 +1,25 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { JsonObject } from "./json-snapshot.ts";
-import { type CallOutcome, compileLimit, type Count, counts, givesBack, lackOfRoom, type LimitCall, mergeDebits, planDebits, settleIndices } from "./limits.ts";
+import {
+  type CallOutcome,
+  type Count,
+  compileLimit,
+  counts,
+  givesBack,
+  type LimitCall,
+  lackOfRoom,
+  mergeDebits,
+  planDebits,
+  settleIndices,
+} from "./limits.ts";
 import type { Limit } from "./policy-schema.ts";
 
-const limit = (given: Partial<Limit>): Limit => ({ counter: "refunds", ...(given.concurrent === undefined ? { window: "day", max: 20 } : {}), ...given });
+const limit = (given: Partial<Limit>): Limit => ({
+  counter: "refunds",
+  ...(given.concurrent === undefined ? { window: "day", max: 20 } : {}),
+  ...given,
+});
 const compiled = (given: Partial<Limit>) => compileLimit(limit(given), { id: `/tools/create_refund/limits/${given.counter ?? "refunds"}` });
 const call = (given: { args?: JsonObject; context?: JsonObject; server?: string; namespace?: string } = {}): LimitCall => ({
   namespace: given.namespace ?? "",
@@ -59,14 +74,30 @@ test.each([
   const refusal = refusalOf({ scope: ["tenant", "user"] }, call({ context: { ...context, tenant: "acme" } }));
   expect(refusal.code).toBe("limit_scope");
   expect(refusal.detail).toBe(`counter \`refunds\`, at most 20 per day (UTC) for each user and tenant: \`context.user\` ${problem}`);
-  expect(refusal.message).toBe("This call is not permitted by policy.");
+  expect(refusal.message).toBe("This call cannot be counted, since it is not known who makes it.");
 });
 
 test("no two counters share a key, whatever their names hold", () => {
-  const text = fc.oneof(fc.constantFrom("a", 'a"', '","', '","grant","', "\\", "]", "null", "day"), fc.string({ unit: "binary", maxLength: 6 }));
+  const text = fc.oneof(
+    fc.constantFrom("a", 'a"', '","', '","grant","', "\\", "]", "null", "day"),
+    fc.string({ unit: "binary", maxLength: 6 }),
+  );
   const named = fc.record({ namespace: text, server: text, counter: text, user: text.filter((user) => user !== ""), across: fc.boolean() });
-  const keyOf = ({ namespace, server, counter, user, across }: { namespace: string; server: string; counter: string; user: string; across: boolean }) =>
-    debitOf({ counter, scope: "user", ...(across ? { across: "servers" as const } : {}) }, call({ namespace, server, context: { user } })).key;
+  const keyOf = ({
+    namespace,
+    server,
+    counter,
+    user,
+    across,
+  }: {
+    namespace: string;
+    server: string;
+    counter: string;
+    user: string;
+    across: boolean;
+  }) =>
+    debitOf({ counter, scope: "user", ...(across ? { across: "servers" as const } : {}) }, call({ namespace, server, context: { user } }))
+      .key;
   const identity = (one: { namespace: string; server: string; counter: string; user: string; across: boolean }) =>
     [one.namespace, one.counter, one.user, one.across, one.across ? "" : one.server] as const;
   fc.assert(
@@ -84,8 +115,16 @@ test("one limit gives each of many callers its own key, in turn", () => {
     const made = perUser.debitFor(call({ context: { user }, server }));
     return "refusal" in made ? undefined : made.debit.key;
   };
-  const callers = [["ada", "stripe"], ["bob", "stripe"], ["ada", "twilio"], ["ada", "stripe"], ["ada", "stripe"]] as const;
-  expect(callers.map(([user, server]) => keyOf(user, server))).toEqual(callers.map(([user, server]) => `["","${server}","refunds","day","user","${user}"]`));
+  const callers = [
+    ["ada", "stripe"],
+    ["bob", "stripe"],
+    ["ada", "twilio"],
+    ["ada", "stripe"],
+    ["ada", "stripe"],
+  ] as const;
+  expect(callers.map(([user, server]) => keyOf(user, server))).toEqual(
+    callers.map(([user, server]) => `["","${server}","refunds","day","user","${user}"]`),
+  );
 });
 
 test("an amount is read exactly from the argument, as a number or a decimal string", () => {
@@ -153,7 +192,10 @@ test("layers that disagree on a counter are merged to the larger amount and the 
 
 test("an observed limit never tightens an enforced one", () => {
   const { debits } = planDebits([compiled({ max: 20 }), compiled({ max: 1, mode: "observe" })], call());
-  expect(debits.map(({ debit, limit }) => [debit.max, limit.observe])).toEqual([[20_000_000, false], [1_000_000, true]]);
+  expect(debits.map(({ debit, limit }) => [debit.max, limit.observe])).toEqual([
+    [20_000_000, false],
+    [1_000_000, true],
+  ]);
 });
 
 test("every limit that cannot count a call says so, and the others still debit", () => {
@@ -177,12 +219,19 @@ test("the model is told the wait of its own counter, rounded up", () => {
 
 test.each(["tenant", "server", "global"] as const)("the wait of a counter that others share, by %s, is for the operator alone", (scope) => {
   const { debits } = planDebits([compiled({ scope })], call({ context: { tenant: "acme" } }));
-  expect(lackOfRoom(debits, [0], [{ remaining: 0, retryAfterMs: 40_000 }])).toMatchObject({ message: "Limit reached.", retryAfterMs: 40_000, waitIsOwn: false });
+  expect(lackOfRoom(debits, [0], [{ remaining: 0, retryAfterMs: 40_000 }])).toMatchObject({
+    message: "Limit reached.",
+    retryAfterMs: 40_000,
+    waitIsOwn: false,
+  });
 });
 
 test("one shared counter among those without room hides the wait of all", () => {
   const { debits } = planDebits([compiled({}), compiled({ scope: "tenant" })], call({ context: { grant: "g", tenant: "acme" } }));
-  const room = [{ remaining: 0, retryAfterMs: 1_000 }, { remaining: 0, retryAfterMs: 40_000 }];
+  const room = [
+    { remaining: 0, retryAfterMs: 1_000 },
+    { remaining: 0, retryAfterMs: 40_000 },
+  ];
   expect(lackOfRoom(debits, [0, 1], room)).toMatchObject({ message: "Limit reached.", retryAfterMs: 40_000, waitIsOwn: false });
   expect(lackOfRoom(debits, [0], room)).toMatchObject({ message: "Limit reached. Try again in 1 second.", waitIsOwn: true });
 });
@@ -190,7 +239,9 @@ test("one shared counter among those without room hides the wait of all", () => 
 test("there is no wait where one of the counters frees by more than time", () => {
   const { debits } = planDebits([compiled({}), compiled({ counter: "in flight", concurrent: 1 })], call());
   expect(lackOfRoom(debits, [0, 1], [{ remaining: 0, retryAfterMs: 5 }, { remaining: 0 }]).retryAfterMs).toBeUndefined();
-  expect(lackOfRoom(debits, [1], [{ remaining: 0 }, { remaining: 0 }]).message).toBe("Too many such calls are in flight. Try again when one has ended.");
+  expect(lackOfRoom(debits, [1], [{ remaining: 0 }, { remaining: 0 }]).message).toBe(
+    "Too many such calls are in flight. Try again when one has ended.",
+  );
 });
 
 test("`on_deny` is what the model is told, whatever the limit's reason", () => {
@@ -215,7 +266,11 @@ test("which calls a limit does not count", () => {
     protocol: [true, false, false, false, true, true],
     success: [true, false, false, true, true, true],
   };
-  for (const count of counts) expect(outcomes.map((outcome) => givesBack(count, outcome)), count).toEqual(table[count]);
+  for (const count of counts)
+    expect(
+      outcomes.map((outcome) => givesBack(count, outcome)),
+      count,
+    ).toEqual(table[count]);
 });
 
 test("what is given back are the counts; a slot is freed by settling", () => {
@@ -235,6 +290,8 @@ test("a lifetime counter ends with the session that scopes it", () => {
 test("[strict-load] a limit that slipped past the loader does not compile", () => {
   expect(() => compiled({ max: 0.1 + 0.2 })).toThrow("`max` has more than six fraction digits");
   expect(() => compileLimit({ counter: "c", window: "day" }, { id: "" })).toThrow("`max` is missing");
-  expect(() => compiled({ increment_from: "time.hour", unit: "none" })).toThrow("`time.hour` is neither an argument nor part of the context");
+  expect(() => compiled({ increment_from: "time.hour", unit: "none" })).toThrow(
+    "`time.hour` is neither an argument nor part of the context",
+  );
   expect(() => compiled({ increment_from: "args..x", unit: "none" })).toThrow("`args..x` is no path");
 });

@@ -1,9 +1,8 @@
 import { formatAmount, MICROS_PER_UNIT, parseAmount } from "./amount.ts";
 import type { Debit, Room, Window } from "./counter-store.ts";
 import type { Json, JsonObject } from "./json-snapshot.ts";
-import { compileSteps, isPathError, ownValue, parsePath } from "./path.ts";
+import { compileSteps, isPathError, parsePath } from "./path.ts";
 import { type Limit, type Scope, scopes } from "./policy-schema.ts";
-import { notPermitted } from "./refusal.ts";
 import { describeWait, describeWindow, parseWindow, windowKey } from "./window.ts";
 
 /** Which calls a limit counts; each gives back what the ones before it do, and more (design §5). */
@@ -14,7 +13,7 @@ export type Count = (typeof counts)[number];
 export type CallOutcome =
   | { readonly kind: "success" | "tool_error" | "unknown" | "unsent" }
   /** A JSON-RPC error that the server answered. */
-  | { readonly kind: "protocol_error"; readonly code: number };
+  | { readonly kind: "protocol_error"; readonly code?: number | undefined };
 
 /** What a limit reads of a call. */
 export interface LimitCall {
@@ -70,7 +69,7 @@ export interface CompiledLimit {
  */
 export function compileLimit(limit: Limit, place: { readonly id: string }): CompiledLimit {
   const window = parseWindow(limit);
-  const max = window.kind === "concurrent" ? (limit.concurrent ?? 0) * MICROS_PER_UNIT : policyAmount(limit.max, "max");
+  const max = window.kind === "concurrent" ? policyAmount(limit.concurrent, "concurrent") : policyAmount(limit.max, "max");
   const keyFor = compileKey(limit, window);
   const amountFor = compileAmount(limit);
   const limitScopes = scopesOf(limit);
@@ -87,20 +86,29 @@ export function compileLimit(limit: Limit, place: { readonly id: string }): Comp
     endsWithSession: window.kind === "lifetime" && limitScopes.includes("session"),
     debitFor(call) {
       const key = keyFor(call);
-      if (typeof key !== "string") return refuse(compiled, "limit_scope", notPermitted, `${describeLimit(compiled)}: \`context.${key.scope}\` ${key.problem}`);
+      if (typeof key !== "string")
+        return refuse(compiled, "limit_scope", unknownCaller, `${describeLimit(compiled)}: \`context.${key.scope}\` ${key.problem}`);
       const amount = amountFor(call);
       if (typeof amount !== "number") {
         return refuse(compiled, "limit_amount", amount.message, `${describeLimit(compiled)}: ${amount.detail}`);
       }
       if (amount > max) {
-        return refuse(compiled, "limit", "The amount is more than the limit allows.", `${describeLimit(compiled)}: the amount alone is more`);
+        return refuse(
+          compiled,
+          "limit",
+          "The amount is more than the limit allows.",
+          `${describeLimit(compiled)}: the amount alone is more`,
+        );
       }
-      if (last?.debit.key !== key || last.debit.amount !== amount) last = { limit: compiled, debit: { key, window, amount, max }, count: compiled.count };
+      if (last?.debit.key !== key || last.debit.amount !== amount)
+        last = { limit: compiled, debit: { key, window, amount, max }, count: compiled.count };
       return last;
     },
   };
   return compiled;
 }
+
+const unknownCaller = "This call cannot be counted, since it is not known who makes it.";
 
 const ownScopes: ReadonlySet<Scope> = new Set<Scope>(["grant", "session", "run", "user", "agent"]);
 
@@ -121,18 +129,20 @@ interface MissingScope {
  */
 function compileKey(limit: Limit, window: Window): (call: LimitCall) => string | MissingScope {
   const keyed = scopesOf(limit).filter((scope) => scope !== "global");
+  const readers = keyed.map((scope) => (scope === "server" ? (call: LimitCall) => call.server : compileRead(`context.${scope}`)));
   const across = limit.across === "servers";
   const windowText = windowKey(window);
   let last: { readonly namespace: string; readonly server: string; readonly values: readonly string[]; readonly key: string } | undefined;
 
   return function keyFor(call) {
     const values: string[] = [];
-    for (const scope of keyed) {
-      const value = scope === "server" ? call.server : ownValue(call.context, scope);
-      if (typeof value !== "string" || value === "") return { scope, problem: scopeProblem(value) };
+    for (const read of readers) {
+      const value = read(call);
+      if (typeof value !== "string" || value === "") return { scope: keyed[values.length] ?? "grant", problem: scopeProblem(value) };
       values.push(value);
     }
-    if (last?.namespace === call.namespace && last.server === call.server && last.values.every((value, index) => value === values[index])) return last.key;
+    if (last?.namespace === call.namespace && last.server === call.server && last.values.every((value, index) => value === values[index]))
+      return last.key;
     const parts = keyed.flatMap((scope, index) => [scope, values[index]]);
     const key = JSON.stringify([call.namespace, across ? null : call.server, limit.counter, windowText, ...parts]);
     last = { namespace: call.namespace, server: call.server, values, key };
@@ -248,7 +258,9 @@ export function lackOfRoom(debits: readonly LimitDebit[], short: readonly number
 
 function fullMessage(limit: CompiledLimit, retryAfterMs: number | undefined): string {
   if (retryAfterMs !== undefined) return `Limit reached. Try again in ${describeWait(retryAfterMs)}.`;
-  return limit.window.kind === "concurrent" && limit.ownScope ? "Too many such calls are in flight. Try again when one has ended." : "Limit reached.";
+  return limit.window.kind === "concurrent" && limit.ownScope
+    ? "Too many such calls are in flight. Try again when one has ended."
+    : "Limit reached.";
 }
 
 function refuse(limit: CompiledLimit, code: LimitRefusal["code"], message: string, detail: string): { readonly refusal: LimitRefusal } {
@@ -279,7 +291,7 @@ export function givesBack(count: Count, outcome: CallOutcome): boolean {
     case "unsent":
       return true;
     case "protocol_error":
-      return count === "sent" ? false : count === "answered" ? didNothing.has(outcome.code) : true;
+      return count === "answered" ? outcome.code !== undefined && didNothing.has(outcome.code) : count !== "sent";
     case "tool_error":
       return count === "success";
     case "success":

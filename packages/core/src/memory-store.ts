@@ -1,6 +1,15 @@
 import type { CounterStore, Debit, Reservation, Reserved, Room, Window } from "./counter-store.ts";
 import { CounterStoreError } from "./holdpoint-error.ts";
-import { dropEntries, entryThatFrees, giveBackAmount, logAmount, logSize, newestEntry, type SlidingLog, slidingLog } from "./sliding-log.ts";
+import {
+  dropEntries,
+  entryThatFrees,
+  giveBackAmount,
+  logAmount,
+  logSize,
+  newestEntry,
+  type SlidingLog,
+  slidingLog,
+} from "./sliding-log.ts";
 import { windowBounds } from "./window.ts";
 
 export interface MemoryStoreOptions {
@@ -122,12 +131,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       const log = found[index]?.log;
       if (found[index] === undefined) fresh += 1;
       if (log !== undefined && logSize(log) >= maxEntriesPerKey && newestEntry(log) !== at) {
-        throw new CounterStoreError(`the memory store is full: one sliding window holds \`maxEntriesPerKey\` (${maxEntriesPerKey}) entries`);
+        throw new CounterStoreError(
+          `the memory store is full: one sliding window holds \`maxEntriesPerKey\` (${maxEntriesPerKey}) entries`,
+        );
       }
     }
     if (counters.size + fresh <= maxKeys) return;
     dropDead(at);
-    if (counters.size + fresh > maxKeys) throw new CounterStoreError(`the memory store is full: it holds \`maxKeys\` (${maxKeys}) live counters`);
+    if (counters.size + fresh > maxKeys)
+      throw new CounterStoreError(`the memory store is full: it holds \`maxKeys\` (${maxKeys}) live counters`);
   }
 
   /** `nextDeath` is no later than the end of any counter held: a store full of live ones is not searched in vain. */

@@ -1,6 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { describeDuration, describeWait, describeWindow, type FixedWindow, isLongWindow, parseDuration, parseWindow, windowBounds, windowKey } from "./window.ts";
+import {
+  describeDuration,
+  describeWait,
+  describeWindow,
+  type FixedWindow,
+  isLongWindow,
+  parseDuration,
+  parseWindow,
+  windowBounds,
+  windowKey,
+} from "./window.ts";
 
 const boundsOf = (window: FixedWindow, at: string) => {
   const { start, end } = windowBounds(window, Date.parse(at));
@@ -45,7 +55,10 @@ test("weeks start on Monday, and cross the year", () => {
 });
 
 test("December's window ends with the year, and seconds are aligned to the epoch", () => {
-  expect(boundsOf({ kind: "calendar", unit: "month" }, "2026-12-31T00:00:00.000Z")).toEqual(["2026-12-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z"]);
+  expect(boundsOf({ kind: "calendar", unit: "month" }, "2026-12-31T00:00:00.000Z")).toEqual([
+    "2026-12-01T00:00:00.000Z",
+    "2027-01-01T00:00:00.000Z",
+  ]);
   expect(windowBounds({ kind: "seconds", seconds: 7 }, 13_999)).toEqual({ start: 7_000, end: 14_000 });
   expect(windowBounds({ kind: "seconds", seconds: 7 }, 14_000)).toEqual({ start: 14_000, end: 21_000 });
 });
@@ -66,20 +79,47 @@ test("fixed windows tile time: each instant lies in one, and the next starts whe
 });
 
 test("a count of a day or more is long: it should not end with a process", () => {
-  const long = [{ window: "day" }, { window: "month" }, { window: 86_400 }, { window: { sliding: "24h" } }, { window: "lifetime", expires: "1d" }] as const;
-  const short = [{ window: "hour" }, { window: 86_399 }, { window: { sliding: "23h" } }, { window: "lifetime" }, { concurrent: 1 }] as const;
+  const long = [
+    { window: "day" },
+    { window: "month" },
+    { window: 86_400 },
+    { window: { sliding: "24h" } },
+    { window: "lifetime", expires: "1d" },
+  ] as const;
+  const short = [
+    { window: "hour" },
+    { window: 86_399 },
+    { window: { sliding: "23h" } },
+    { window: "lifetime" },
+    { concurrent: 1 },
+  ] as const;
   expect(long.map((limit) => isLongWindow(parseWindow(limit)))).toEqual(long.map(() => true));
   expect(short.map((limit) => isLongWindow(parseWindow(limit)))).toEqual(short.map(() => false));
 });
 
 test("windows that count alike have one key, others differ", () => {
   expect(windowKey(parseWindow({ window: { sliding: "60s" } }))).toBe(windowKey(parseWindow({ window: { sliding: "1m" } })));
-  const keys = [{ window: "minute" }, { window: "hour" }, { window: 60 }, { window: { sliding: "1m" } }, { window: "lifetime" }, { concurrent: 1 }] as const;
+  const keys = [
+    { window: "minute" },
+    { window: "hour" },
+    { window: 60 },
+    { window: { sliding: "1m" } },
+    { window: "lifetime" },
+    { concurrent: 1 },
+  ] as const;
   expect(new Set(keys.map((limit) => windowKey(parseWindow(limit)))).size).toBe(keys.length);
 });
 
 test("windows and waits in words", () => {
-  const words = [{ window: "minute" }, { window: "day" }, { window: "week" }, { window: 90 }, { window: { sliding: "10m" } }, { window: "lifetime" }, { concurrent: 2 }] as const;
+  const words = [
+    { window: "minute" },
+    { window: "day" },
+    { window: "week" },
+    { window: 90 },
+    { window: { sliding: "10m" } },
+    { window: "lifetime" },
+    { concurrent: 2 },
+  ] as const;
   expect(words.map((limit) => describeWindow(parseWindow(limit)))).toEqual([
     "per minute",
     "per day (UTC)",

@@ -45,7 +45,8 @@ const unitMs: Readonly<Record<string, number>> = { ms: 1, s: SECOND, m: MINUTE, 
 export function parseDuration(text: string): number {
   const [, count, unit] = /^([1-9][0-9]*)(ms|s|m|h|d)$/.exec(text) ?? [];
   const ms = Number(count) * (unitMs[unit ?? ""] ?? Number.NaN);
-  if (Number.isNaN(ms)) throw new RangeError(`\`${text}\` is no duration: write a whole number and a unit, such as \`30s\`, \`10m\`, \`2h\` or \`7d\``);
+  if (Number.isNaN(ms))
+    throw new RangeError(`\`${text}\` is no duration: write a whole number and a unit, such as \`30s\`, \`10m\`, \`2h\` or \`7d\``);
   if (ms > MAX_DURATION_MS) throw new RangeError(`\`${text}\` is more than a hundred years`);
   return ms;
 }
