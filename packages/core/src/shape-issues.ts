@@ -13,7 +13,7 @@ type RawIssue = z.core.$ZodRawIssue;
  * picked by the keys that are there, and only what is wrong with that branch is reported.
  */
 export function shapeIssues(document: unknown): PolicyIssue[] {
-  const result = policySchema.safeParse(withNamesKept(document), { error: annotate });
+  const result = policySchema.safeParse(withNamesKept(document), { error: annotate, jitless: true });
   return result.success ? [] : result.error.issues.flatMap((issue) => explain(issue, [], document));
 }
 
