@@ -86,7 +86,7 @@ export function kindOf(value: unknown): string {
 
 /** A value of the document as a message shows it. */
 export function shown(value: unknown): string {
-  return typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
 }
 
 export function listed(words: readonly string[]): string {

@@ -220,7 +220,7 @@ function readRateLimit(at: Cursor, rule: Rule, { owner, counters, log }: RuleCon
 }
 
 function readRateText(at: Cursor, log: ImportLog): (Pick<Limit, "window"> & { max: number }) | undefined {
-  const [, count, window] = /^([0-9]+)\/(minute|hour|day)$/.exec(String(at.value)) ?? [];
+  const [, count, window] = /^([0-9]+)\/(minute|hour|day)$/.exec(shown(at.value)) ?? [];
   const max = Number(count);
   if (count !== undefined && max >= 1 && max <= largestNumber) return { max, window: window as "minute" | "hour" | "day" };
   log.issue(at.pointer, `\`${shown(at.value)}\` is no rate`, "write a count and a window, such as `30/minute`, `30/hour` or `30/day`");
@@ -289,7 +289,7 @@ const goUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 /** A Go duration such as `30m` or `1h30m`, in the largest unit that holds it whole. */
 function readTimeout(at: Cursor | undefined, log: ImportLog): string | undefined {
   if (at === undefined) return undefined;
-  const text = String(at.value);
+  const text = shown(at.value);
   const parts = /^(?:[0-9]+(?:ms|s|m|h))+$/.test(text) ? [...text.matchAll(/([0-9]+)(ms|s|m|h)/g)] : [];
   const ms = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (goUnits[unit ?? ""] ?? 0), 0);
   const unit = (["h", "m", "s", "ms"] as const).find((name) => ms % (goUnits[name] as number) === 0) ?? "ms";

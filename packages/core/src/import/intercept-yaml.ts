@@ -41,6 +41,7 @@ function compose(text: string, lines: LineCounter, offsets: Map<string, { key: n
     log.issue("", message, fix);
   };
   if (text.length > bounds.characters) {
+    lines.addNewLine(0);
     refuse(0, "the text is longer than 1 MiB", "import a smaller policy");
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { PolicyDocument, RuleLists } from "../policy-schema.ts";
-import { type Cursor, isObject, readEntries, readFields, readList, readText, readWord } from "./cursor.ts";
+import { type Cursor, isObject, readEntries, readFields, readList, readText, readWord, shown } from "./cursor.ts";
 import { finishImport, type Imported } from "./finish-import.ts";
 import { type ImportLog, openLog } from "./import-log.ts";
 import { type RuleContext, type RuleParts, readRule } from "./intercept-rule.ts";
@@ -25,14 +25,14 @@ export function fromIntercept(source: unknown): Imported {
 
 /** Whether a parsed document has the shape of an Intercept policy: a tool with `rules`, a key that no other policy has. */
 export function looksLikeIntercept(document: unknown): boolean {
-  if (!isObject(document) || !isObject(document["tools"])) return false;
-  return Object.values(document["tools"]).some((tool) => isObject(tool) && "rules" in tool);
+  if (!isObject(document) || !isObject(document.tools)) return false;
+  return Object.values(document.tools).some((tool) => isObject(tool) && "rules" in tool);
 }
 
 function readPolicy(at: Cursor, log: ImportLog): PolicyDocument {
   const fields = readFields(at, ["version", "description", "default", "hide", "tools", "approvals", "spend"], log) ?? {};
   if (fields.version && fields.version.value !== "1" && fields.version.value !== 1) {
-    log.issue(fields.version.pointer, `version must be "1", got "${String(fields.version.value)}"`, 'write `version: "1"`');
+    log.issue(fields.version.pointer, `version must be "1", got "${shown(fields.version.value)}"`, 'write `version: "1"`');
   }
   if (!fields.default) log.note(at.pointer, "without `default` Intercept allows the tools that are not listed, and so does this policy");
   if (fields.approvals) readApprovals(fields.approvals, log);
