@@ -6,8 +6,6 @@ import type { Check, Run } from "./schema-evaluation.ts";
 import type { SchemaProblem } from "./schema-problem.ts";
 import { isStandardSchema, judgeStandardSchema } from "./standard-schema-judge.ts";
 
-export { describeProblems, type SchemaProblem } from "./schema-problem.ts";
-
 /** What is wrong with the arguments; nothing when they satisfy the schema. Never throws, and changes nothing: a schema only judges. */
 export type Judge = (args: JsonObject) => readonly SchemaProblem[];
 
@@ -18,7 +16,13 @@ export interface SchemaBounds extends SnapshotBounds {
   readonly maxProblems: number;
 }
 
-export const defaultSchemaBounds: SchemaBounds = { maxBytes: 256 * 1024, maxDepth: 64, maxNodes: 100_000, maxSteps: 5_000_000, maxProblems: 8 };
+export const defaultSchemaBounds: SchemaBounds = {
+  maxBytes: 256 * 1024,
+  maxDepth: 64,
+  maxNodes: 100_000,
+  maxSteps: 5_000_000,
+  maxProblems: 8,
+};
 
 /**
  * Compiles a JSON Schema, once for every definition of a tool: draft 2020-12, and the forms of draft 07 that MCP servers send (array-form `items`,
@@ -56,7 +60,10 @@ export function compileInputSchema(
 export function compileArguments(schema: unknown, pointer: string): Judge {
   if (isStandardSchema(schema)) return (args) => judgeStandardSchema(schema, args);
   const compiled = compileInputSchema(schema);
-  if (!compiled.ok) throw new PolicyError([{ pointer, message: `the JSON Schema cannot be used: ${compiled.problem}`, fix: "write a schema that the guard can judge by" }]);
+  if (!compiled.ok)
+    throw new PolicyError([
+      { pointer, message: `the JSON Schema cannot be used: ${compiled.problem}`, fix: "write a schema that the guard can judge by" },
+    ]);
   return compiled.judge;
 }
 
@@ -69,7 +76,8 @@ function judgeBy(check: Check, { maxSteps, maxProblems }: SchemaBounds): Judge {
       check(args, startRun(problems, maxSteps, maxProblems));
     } catch {
       // INVARIANT (fail-closed): a judgement that goes over its bounds is no verdict, and refuses.
-      if (problems.length === 0) return [{ pointer: "", message: "the arguments are too much work to judge by this schema: send fewer or smaller values" }];
+      if (problems.length === 0)
+        return [{ pointer: "", message: "the arguments are too much work to judge by this schema: send fewer or smaller values" }];
     }
     if (problems.length === 0) return [{ pointer: "", message: "the arguments do not match the schema" }];
     return problems.map(({ pointer, message }) => ({ pointer, message }));

@@ -1,5 +1,5 @@
 import type { Json } from "./json-snapshot.ts";
-import { accepts, type Check, charge, every, type Finding, pointerHere, problemsOf, reject, type Run } from "./schema-evaluation.ts";
+import { accepts, type Check, charge, every, type Finding, pointerHere, problemsOf, type Run, reject } from "./schema-evaluation.ts";
 import type { Keywords } from "./schema-keywords.ts";
 import { shown } from "./schema-problem.ts";
 
@@ -23,7 +23,8 @@ export function combinatorChecks(keywords: Keywords): Check[] {
 /** With one resource in the document there is one dynamic scope, and a dynamic reference is a plain one (Core §8.2.3.2). */
 function dynamicReferenceCheck(keywords: Keywords): Check | undefined {
   if (keywords.has("$recursiveRef")) throw keywords.unusable("$recursiveRef", "not supported: use `$ref`");
-  if (keywords.has("$dynamicRef") && keywords.isBundle) throw keywords.unusable("$dynamicRef", "not supported in a schema whose parts have their own `$id`: use `$ref`");
+  if (keywords.has("$dynamicRef") && keywords.isBundle)
+    throw keywords.unusable("$dynamicRef", "not supported in a schema whose parts have their own `$id`: use `$ref`");
   return keywords.reference("$dynamicRef");
 }
 
@@ -58,15 +59,21 @@ function rejectForms(keyword: string, forms: readonly Check[], value: Json, run:
   if (run.problems === null) return false;
   const here = pointerHere(run);
   const attempts = forms.map((form) => problemsOf(form, value, run) ?? []);
-  const isPlain = (problems: readonly Finding[]) => problems.length === 1 && problems[0]!.pointer === here && problems[0]!.message.startsWith("expected ");
+  const isPlain = (problems: readonly Finding[]) =>
+    problems.length === 1 && problems[0]!.pointer === here && problems[0]!.message.startsWith("expected ");
   if (attempts.every(isPlain)) {
     const expectations = new Set(attempts.map(([problem]) => problem!.message.slice("expected ".length)));
     return reject(run, keyword, `expected ${[...expectations].join(", or ")}`);
   }
   const structural = attempts.filter((problems) => !problems.some((problem) => problem.pointer === here && problem.keyword === "type"));
-  const distance = (problems: readonly Finding[]) => problems.length + (problems.some((problem) => problem.keyword === "const" || problem.keyword === "enum") ? run.maxProblems : 0);
+  const distance = (problems: readonly Finding[]) =>
+    problems.length + (problems.some((problem) => problem.keyword === "const" || problem.keyword === "enum") ? run.maxProblems : 0);
   const nearest = structural.toSorted((left, right) => distance(left) - distance(right))[0];
-  reject(run, keyword, `expected one of ${forms.length} forms, and none matches${nearest?.length ? "; the nearest one says what follows" : ""}`);
+  reject(
+    run,
+    keyword,
+    `expected one of ${forms.length} forms, and none matches${nearest?.length ? "; the nearest one says what follows" : ""}`,
+  );
   for (const problem of nearest ?? []) if (run.problems.length < run.maxProblems) run.problems.push(problem);
   return false;
 }

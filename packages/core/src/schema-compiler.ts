@@ -3,8 +3,11 @@ import { combinatorChecks } from "./schema-combinators.ts";
 import { arrayChecks, objectChecks, unevaluatedChecks } from "./schema-containers.ts";
 import { isSchemaObject, readSchemaDocument, type SchemaDocument, UnusableSchema } from "./schema-document.ts";
 import { type Check, charge, enter, every, reject } from "./schema-evaluation.ts";
-import { type Link, readKeywords } from "./schema-keywords.ts";
+import { type Keywords, type Link, readKeywords } from "./schema-keywords.ts";
 import { literalChecks, numberChecks, stringChecks, typeCheck } from "./schema-values.ts";
+
+/** All patterns of a schema together; ordinary ones are below a hundred instructions each. */
+const maxPatternInstructions = 100_000;
 
 /**
  * Compiles a schema to closures. Schemas are taken from a queue and linked late, so that recursion is a loop in the links and long chains of references
@@ -31,13 +34,15 @@ export function compileSchema(root: Json): Check {
       bodies.set(schema, linked);
       queue.push(schema);
     }
-    if (appliedFrom) applications.set(appliedFrom, [...(applications.get(appliedFrom) ?? []), schema]);
+    if (appliedFrom) append(applications, appliedFrom, schema);
     const target = linked;
     return (value, run) => enter(target.body, value, run);
   };
 
+  const patterns = { instructions: maxPatternInstructions };
   const check = link(root, "");
-  for (let schema = queue.shift(); schema; schema = queue.shift()) bodies.get(schema)!.body = compileBody(schema, document, link);
+  for (let schema = queue.pop(); schema; schema = queue.pop())
+    bodies.get(schema)!.body = compileBody(readKeywords(schema, document, link, patterns));
   refuseLoops(applications, document);
   return check;
 }
@@ -46,8 +51,7 @@ function booleanCheck(accepted: boolean): Check {
   return (_value, run) => accepted || reject(run, "false", "no value is allowed here");
 }
 
-function compileBody(schema: JsonObject, document: SchemaDocument, link: Link): Check {
-  const keywords = readKeywords(schema, document, link);
+function compileBody(keywords: Keywords): Check {
   const type = typeCheck(keywords);
   const forNumbers = every(numberChecks(keywords));
   const forStrings = every(stringChecks(keywords));
@@ -62,7 +66,7 @@ function compileBody(schema: JsonObject, document: SchemaDocument, link: Link): 
   const rest = every([...literalChecks(keywords), ofMembers, ...combinatorChecks(keywords), ...unevaluatedChecks(keywords)]);
   // What a value of the wrong type lacks besides is of no use to anyone.
   const body: Check = type ? (value, run) => type(value, run) && rest(value, run) : rest;
-  return document.usesUnevaluated ? withOwnEvaluated(body) : body;
+  return keywords.tracksEvaluated ? withOwnEvaluated(body) : body;
 }
 
 /** A schema sees what it and the schemas applied within it evaluated, and hands it on only if it accepts the value (Core §7.7.1). */
@@ -74,7 +78,7 @@ function withOwnEvaluated(body: Check): Check {
     const accepted = body(value, run);
     run.evaluated = outer;
     if (accepted && outer) {
-      charge(run, own.size);
+      charge(run, own.size * 2);
       for (const key of own) outer.add(key);
     }
     return accepted;
@@ -87,11 +91,7 @@ function refuseLoops(applications: ReadonlyMap<JsonObject, readonly JsonObject[]
   const open = new Map<JsonObject, number>();
   for (const [from, targets] of applications) {
     open.set(from, targets.length);
-    for (const target of targets) {
-      const known = appliers.get(target);
-      if (known) known.push(from);
-      else appliers.set(target, [from]);
-    }
+    for (const target of targets) append(appliers, target, from);
   }
   const ended = [...appliers.keys()].filter((schema) => !open.has(schema));
   for (let schema = ended.pop(); schema; schema = ended.pop()) {
@@ -109,4 +109,10 @@ function refuseLoops(applications: ReadonlyMap<JsonObject, readonly JsonObject[]
   // What is left may only lead to a loop; as many steps as there are schemas end inside one.
   for (let step = open.size; step > 0; step--) looping = applications.get(looping)!.find((target) => open.has(target))!;
   throw new UnusableSchema(document.pointerOf(looping), "a schema that applies itself to the same value without end");
+}
+
+function append<Key, Item>(lists: Map<Key, Item[]>, key: Key, item: Item): void {
+  const list = lists.get(key);
+  if (list) list.push(item);
+  else lists.set(key, [item]);
 }

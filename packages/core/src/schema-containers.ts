@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "./json-snapshot.ts";
-import { accepts, type Check, charge, checkChild, isSettled, problemsOf, reject, type Run } from "./schema-evaluation.ts";
+import { accepts, type Check, charge, checkChild, isSettled, problemsOf, type Run, reject } from "./schema-evaluation.ts";
 import type { Keywords } from "./schema-keywords.ts";
 import { shown } from "./schema-problem.ts";
 import { counted, equalityText } from "./schema-values.ts";
@@ -36,7 +36,8 @@ function sizeCheck(keywords: Keywords): Check<JsonObject> | undefined {
   return (value, run) => {
     const size = Object.keys(value).length;
     charge(run, size);
-    if (size < fewest) return reject(run, "minProperties", `expected at least ${counted(fewest, "property").replace("propertys", "properties")}`);
+    if (size < fewest)
+      return reject(run, "minProperties", `expected at least ${counted(fewest, "property").replace("propertys", "properties")}`);
     return size <= most || reject(run, "maxProperties", `expected at most ${counted(most, "property").replace("propertys", "properties")}`);
   };
 }
@@ -44,7 +45,8 @@ function sizeCheck(keywords: Keywords): Check<JsonObject> | undefined {
 function propertiesCheck(keywords: Keywords): Check<JsonObject> | undefined {
   const declared = keywords.childMap("properties");
   const patterns = keywords.childPatterns("patternProperties");
-  const additional = keywords.value("additionalProperties") === false ? unknownProperty("additionalProperties") : keywords.child("additionalProperties");
+  const additional =
+    keywords.value("additionalProperties") === false ? unknownProperty("additionalProperties") : keywords.child("additionalProperties");
   if (!declared && patterns.length === 0 && !additional) return undefined;
 
   return (value, run) => {
@@ -130,7 +132,8 @@ function containsCheck(keywords: Keywords): Check<readonly Json[]> | undefined {
     value.forEach((item, index) => {
       if (accepts((inner) => checkChild(check, inner, index, run), item, run)) found++;
     });
-    if (found < fewest) return reject(run, "contains", `expected at least ${counted(fewest, "item")} of the form that \`contains\` describes`);
+    if (found < fewest)
+      return reject(run, "contains", `expected at least ${counted(fewest, "item")} of the form that \`contains\` describes`);
     return found <= most || reject(run, "maxContains", `expected at most ${counted(most, "item")} of the form that \`contains\` describes`);
   };
 }
@@ -151,7 +154,8 @@ function uniqueCheck(keywords: Keywords): Check<readonly Json[]> | undefined {
 /** Runs after every other keyword of its schema, which have noted what they evaluated (Core §11). */
 export function unevaluatedChecks(keywords: Keywords): Check[] {
   const checks: Check[] = [];
-  const properties = keywords.value("unevaluatedProperties") === false ? unknownProperty("unevaluatedProperties") : keywords.child("unevaluatedProperties");
+  const properties =
+    keywords.value("unevaluatedProperties") === false ? unknownProperty("unevaluatedProperties") : keywords.child("unevaluatedProperties");
   if (properties) checks.push((value, run) => !isObject(value) || remaining(properties, Object.entries(value), run));
   const items = keywords.child("unevaluatedItems");
   if (items) checks.push((value, run) => !Array.isArray(value) || remaining(items, (value as readonly Json[]).entries(), run));

@@ -1,10 +1,11 @@
 import { jsonPointer } from "./json-pointer.ts";
 import type { Json, JsonObject } from "./json-snapshot.ts";
+import { shown } from "./schema-problem.ts";
 
 /** The schema cannot be judged by. The message is for the operator: the place in the schema as a JSON Pointer, and what is wrong there. */
 export class UnusableSchema extends Error {
   constructor(pointer: string, problem: string) {
-    super(pointer === "" ? problem : `\`${pointer}\`: ${problem}`);
+    super(pointer === "" ? problem : `\`${shown(pointer, 200)}\`: ${problem}`);
   }
 }
 
@@ -20,7 +21,19 @@ export interface SchemaDocument {
 }
 
 /** Where keywords hold schemas: one, a list of them, or an object of them. What is data (`enum`, `const`, `default`, `examples`) is never read as a schema. */
-const holdsSchema = ["additionalItems", "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"];
+const holdsSchema = [
+  "additionalItems",
+  "additionalProperties",
+  "contains",
+  "else",
+  "if",
+  "items",
+  "not",
+  "propertyNames",
+  "then",
+  "unevaluatedItems",
+  "unevaluatedProperties",
+];
 const holdsList = ["allOf", "anyOf", "items", "oneOf", "prefixItems"];
 const holdsObject = ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
@@ -76,12 +89,15 @@ export function readSchemaDocument(root: JsonObject): SchemaDocument {
 
   function resolve(reference: string, from: JsonObject): Json {
     const { base, pointer } = places.get(from)!;
-    const [target, fragment] = split(reference.startsWith("#") ? base + reference : absolute(reference, base, pointer, { keepFragment: true }));
+    const [target, fragment] = split(
+      reference.startsWith("#") ? base + reference : absolute(reference, base, pointer, { keepFragment: true }),
+    );
     const resource = resources.get(target);
-    if (!resource) throw new UnusableSchema(pointer, `\`${reference}\` is outside this schema, and only references within it are followed`);
+    if (!resource)
+      throw new UnusableSchema(pointer, `\`${shown(reference, 200)}\` is outside this schema, and only references within it are followed`);
     const name = decode(fragment);
     const found = name === "" ? resource : name?.startsWith("/") ? resolvePointer(name, resource) : anchors.get(`${target}#${name}`);
-    if (found === undefined) throw new UnusableSchema(pointer, `\`${reference}\` refers to nothing`);
+    if (found === undefined) throw new UnusableSchema(pointer, `\`${shown(reference, 200)}\` refers to nothing`);
     return found;
   }
 
@@ -106,7 +122,8 @@ function subschemas(schema: JsonObject, pointer: string): { schema: Json; pointe
   }
   for (const key of holdsObject) {
     const object = Object.hasOwn(schema, key) ? schema[key]! : null;
-    if (isSchemaObject(object)) for (const [name, inner] of Object.entries(object)) found.push({ schema: inner, pointer: pointer + jsonPointer([key, name]) });
+    if (isSchemaObject(object))
+      for (const [name, inner] of Object.entries(object)) found.push({ schema: inner, pointer: pointer + jsonPointer([key, name]) });
   }
   return found;
 }
@@ -125,7 +142,7 @@ function text(schema: JsonObject, key: string, pointer: string): string | undefi
 }
 
 function absolute(reference: string, base: string, pointer: string, options?: { keepFragment: true }): string {
-  if (!URL.canParse(reference, base)) throw new UnusableSchema(pointer, `\`${reference}\` is no URI reference`);
+  if (!URL.canParse(reference, base)) throw new UnusableSchema(pointer, `\`${shown(reference, 200)}\` is no URI reference`);
   const url = new URL(reference, base).href;
   return options?.keepFragment ? url : split(url)[0];
 }

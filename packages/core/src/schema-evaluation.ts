@@ -50,7 +50,8 @@ export function charge(run: Run, steps: number): void {
 
 /** Records a problem with the value at hand, or with what stands or should stand under `key` in it. Always false. */
 export function reject(run: Run, keyword: string, message: string, key?: string | number): false {
-  if (run.problems !== null && run.problems.length < run.maxProblems) run.problems.push({ pointer: pointerHere(run, key), message, keyword });
+  if (run.problems !== null && run.problems.length < run.maxProblems)
+    run.problems.push({ pointer: pointerHere(run, key), message, keyword });
   return false;
 }
 

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from "./json-snapshot.ts";
 import { isSchemaObject, type SchemaDocument, UnusableSchema } from "./schema-document.ts";
 import type { Check } from "./schema-evaluation.ts";
 import { compilePattern, type PatternTest } from "./schema-pattern.ts";
+import { shown } from "./schema-problem.ts";
 
 /**
  * The keywords of one schema object. Each reader answers undefined where the keyword is absent, and throws {@link UnusableSchema} where its value has
@@ -38,7 +39,12 @@ export interface Keywords {
 /** Gives the check of a schema before it is compiled. Schemas for the same value name the one they are applied from, so that loops can be found. */
 export type Link = (schema: Json, pointer: string, appliedFrom?: JsonObject) => Check;
 
-export function readKeywords(schema: JsonObject, document: SchemaDocument, link: Link): Keywords {
+/** What the patterns of a whole document may come to, in instructions of the regular expression engine. */
+export interface PatternBudget {
+  instructions: number;
+}
+
+export function readKeywords(schema: JsonObject, document: SchemaDocument, link: Link, patterns: PatternBudget): Keywords {
   const pointer = document.pointerOf(schema);
   const has = (name: string) => Object.hasOwn(schema, name);
   const unusable = (name: string, problem: string) => new UnusableSchema(`${pointer}/${name}`, problem);
@@ -56,8 +62,9 @@ export function readKeywords(schema: JsonObject, document: SchemaDocument, link:
   const child = (name: string) => (has(name) ? link(schema[name]!, `${pointer}/${name}`) : undefined);
   const inPlace = (inner: Json, name: string) => link(inner, `${pointer}/${name}`, schema);
   const compiled = (source: string, name: string) => {
-    const pattern = compilePattern(source);
-    if ("error" in pattern) throw unusable(name, `the pattern \`${source}\` cannot be used: ${pattern.error}`);
+    const pattern = compilePattern(source, patterns.instructions);
+    if ("error" in pattern) throw unusable(name, `the pattern \`${shown(source, 200)}\` cannot be used: ${shown(pattern.error, 200)}`);
+    patterns.instructions -= pattern.instructions;
     return pattern.matches;
   };
   const source = reader("a pattern", isText);
@@ -90,7 +97,10 @@ export function readKeywords(schema: JsonObject, document: SchemaDocument, link:
       return schemas && new Map(Object.entries(schemas).map(([key, inner]) => [key, link(inner, `${pointer}/${name}`)]));
     },
     childPatterns: (name) =>
-      Object.entries(object(name) ?? {}).map(([key, inner]) => ({ matches: compiled(key, name), check: link(inner, `${pointer}/${name}`) })),
+      Object.entries(object(name) ?? {}).map(([key, inner]) => ({
+        matches: compiled(key, name),
+        check: link(inner, `${pointer}/${name}`),
+      })),
     inPlace: (name) => (has(name) ? inPlace(schema[name]!, name) : undefined),
     inPlaceList: (name) => schemaList(name)?.map((inner) => inPlace(inner, name)),
     inPlaceMap: (name) => {

@@ -1,6 +1,6 @@
 import { canonicalJson } from "./canonical-json.ts";
 import type { Json } from "./json-snapshot.ts";
-import { type Check, charge, reject } from "./schema-evaluation.ts";
+import { type Check, charge, type Run, reject } from "./schema-evaluation.ts";
 import type { Keywords } from "./schema-keywords.ts";
 import { shown } from "./schema-problem.ts";
 
@@ -21,7 +21,8 @@ export function typeCheck(keywords: Keywords): Check | undefined {
   const stated = keywords.value("type");
   if (stated === undefined) return undefined;
   const types: readonly Json[] = Array.isArray(stated) ? stated : [stated];
-  if (types.length === 0 || !types.every(isTypeName)) throw keywords.unusable("type", `expected some of ${Object.keys(typePhrases).join(", ")}`);
+  if (types.length === 0 || !types.every(isTypeName))
+    throw keywords.unusable("type", `expected some of ${Object.keys(typePhrases).join(", ")}`);
   const message = `expected ${alternatives(types.map((type) => typePhrases[type]))}`;
   if (types.length === 1) {
     const [type] = types as [TypeName];
@@ -62,7 +63,9 @@ const maxShownLiterals = 12;
 function oneOfLiterals(keyword: "enum" | "const", literals: readonly Json[]): Check {
   const scalars = new Set(literals.filter(isScalar));
   const structures = new Set(literals.filter((literal) => !isScalar(literal)).map(canonicalJson));
-  const named = literals.slice(0, maxShownLiterals).map((literal) => `\`${shown(typeof literal === "string" ? literal : JSON.stringify(literal))}\``);
+  const named = literals
+    .slice(0, maxShownLiterals)
+    .map((literal) => `\`${shown(typeof literal === "string" ? literal : JSON.stringify(literal))}\``);
   const more = literals.length > named.length ? ` and ${literals.length - named.length} others` : "";
   const message = literals.length === 1 ? `expected ${named[0]}` : `expected one of ${named.join(", ")}${more}`;
   return (value, run) => {
@@ -76,7 +79,7 @@ function isScalar(value: Json): boolean {
 }
 
 /** Equal JSON values have equal texts. */
-export function equalityText(value: Json, run: Parameters<Check>[1]): string {
+export function equalityText(value: Json, run: Run): string {
   const text = isScalar(value) ? JSON.stringify(value) : canonicalJson(value);
   charge(run, 1 + (text.length >> 3));
   return text;
@@ -130,14 +133,31 @@ export function stringChecks(keywords: Keywords): Check<string>[] {
   const shortest = keywords.count("minLength");
   const longest = keywords.count("maxLength");
   if (shortest !== undefined) {
-    checks.push((value, run) => (value.length >= shortest && lengthOf(value) >= shortest) || reject(run, "minLength", `expected at least ${counted(shortest, "character")}`));
+    checks.push(
+      (value, run) =>
+        (value.length >= shortest && lengthOf(value) >= shortest) ||
+        reject(run, "minLength", `expected at least ${counted(shortest, "character")}`),
+    );
   }
   if (longest !== undefined) {
-    checks.push((value, run) => value.length <= longest || lengthOf(value) <= longest || reject(run, "maxLength", `expected at most ${counted(longest, "character")}`));
+    checks.push(
+      (value, run) =>
+        value.length <= longest ||
+        lengthOf(value) <= longest ||
+        reject(run, "maxLength", `expected at most ${counted(longest, "character")}`),
+    );
   }
   const pattern = keywords.pattern("pattern");
-  if (pattern) checks.push((value, run) => pattern.matches(value, run) || reject(run, "pattern", `expected text that matches \`${shown(pattern.source)}\``));
-  return checks.length === 0 ? checks : [(value, run) => (charge(run, value.length >> 6), true), ...checks];
+  if (pattern)
+    checks.push(
+      (value, run) => pattern.matches(value, run) || reject(run, "pattern", `expected text that matches \`${shown(pattern.source)}\``),
+    );
+  return checks.length === 0 ? checks : [chargeText, ...checks];
+}
+
+function chargeText(value: string, run: Run): true {
+  charge(run, value.length >> 4);
+  return true;
 }
 
 /** In characters, that is code points (Validation §6.3.1). */

@@ -24,7 +24,9 @@ export function judgeStandardSchema(schema: StandardSchemaV1, args: JsonObject):
     if (issues !== undefined && issues !== null) return problemsFrom(issues as readonly StandardSchemaV1.Issue[], args);
     const output = takeSnapshot(value);
     const isUnchanged = output.ok && canonicalJson(output.value) === canonicalJson(args);
-    return isUnchanged ? [] : refused("the schema changes the arguments instead of judging them: use a strict schema, without defaults, coercion or transforms");
+    return isUnchanged
+      ? []
+      : refused("the schema changes the arguments instead of judging them: use a strict schema, without defaults, coercion or transforms");
   } catch {
     // INVARIANT (fail-closed): without a verdict the arguments are refused.
     return refused("the schema threw instead of judging");
@@ -73,7 +75,9 @@ function withoutValues(message: unknown, value: Json | undefined): string {
   const texts = value === undefined ? [] : scalarTexts(value);
   if (texts.length > maxScreenedValues) return general;
   // The longest first, so that no value is left in pieces by a shorter one inside it.
-  const screened = texts.toSorted((left, right) => right.length - left.length).reduce((text, found) => text.replaceAll(standingAlone(found), "…"), message);
+  const screened = texts
+    .toSorted((left, right) => right.length - left.length)
+    .reduce((text, found) => text.replaceAll(standingAlone(found), "…"), message);
   return shown(screened.replaceAll("`", "'"), maxMessageCharacters);
 }
 
