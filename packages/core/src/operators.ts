@@ -2,7 +2,7 @@ import canonicalize from "canonicalize";
 import { compileGlob } from "./glob.ts";
 import type { Json } from "./json-snapshot.ts";
 import type { Path } from "./path.ts";
-import { hostProblem, isAddressIn, isHostIn, isWithinPath, parseNetwork, pathProblem } from "./places.ts";
+import { canonicalHost, hostProblem, isAddressIn, isHostIn, isWithinPath, type Network, parseNetwork, pathProblem } from "./places.ts";
 import type { Comparison, Operator } from "./policy-schema.ts";
 import { compileRegex } from "./regular-expression.ts";
 
@@ -64,9 +64,9 @@ export const operatorMeanings: { readonly [Op in Operator]: OperatorMeaning } = 
   glob: pattern(compileGlob),
   starts_with: text((actual, expected) => actual.startsWith(expected)),
   ends_with: text((actual, expected) => actual.endsWith(expected)),
-  within_path: { prepare: (expected) => placed(isWithinPath, textsOf(expected)), check: checkEach(pathProblem) },
-  host_in: { prepare: (expected) => placed(isHostIn, textsOf(expected)), check: checkEach(hostProblem) },
-  cidr_in: { prepare: (expected) => placed(isAddressIn, networksOf(expected)), check: checkEach(networkProblem) },
+  within_path: place(pathProblem, String, isWithinPath),
+  host_in: place(hostProblem, canonicalHost, isHostIn),
+  cidr_in: place(networkProblem, (text) => parseNetwork(text) as Network, isAddressIn),
 };
 
 function entryOf(entry: Json | { readonly literal: Json }): Json {
@@ -208,8 +208,24 @@ function text(holds: (actual: string, expected: string) => boolean): OperatorMea
   };
 }
 
-function placed<Place>(isIn: (actual: string, places: readonly Place[]) => Truth, places: readonly Place[] | undefined): Matcher {
-  return places === undefined ? unknown : (actual) => (typeof actual === "string" ? isIn(actual, places) : "unknown");
+/** Where a text is among places, each read once. A list with one entry that has a problem places nothing. */
+function place<Place>(
+  problemOf: (text: string) => string | undefined,
+  read: (text: string) => Place,
+  isIn: (actual: string, places: readonly Place[]) => Truth,
+): OperatorMeaning {
+  return {
+    prepare(expected) {
+      const texts = textsOf(expected);
+      if (texts === undefined || texts.some((entry) => problemOf(entry) !== undefined)) return unknown;
+      const places = texts.map(read);
+      return (actual) => (typeof actual === "string" ? isIn(actual, places) : "unknown");
+    },
+    check(expected) {
+      const entry = textsOf(expected)?.find((text) => problemOf(text) !== undefined);
+      return entry === undefined ? undefined : `\`${entry}\` ${problemOf(entry)}`;
+    },
+  };
 }
 
 /** One text or a list of at least one; `undefined` for anything else. */
@@ -218,24 +234,9 @@ function textsOf(expected: Json): readonly string[] | undefined {
   return Array.isArray(list) && list.length > 0 && list.every((entry) => typeof entry === "string") ? (list as string[]) : undefined;
 }
 
-function networksOf(expected: Json) {
-  const networks = textsOf(expected)?.map(parseNetwork);
-  return networks?.every((network) => typeof network !== "string") ? networks : undefined;
-}
-
 function networkProblem(text: string): string | undefined {
   const network = parseNetwork(text);
   return typeof network === "string" ? network : undefined;
-}
-
-function checkEach(problemOf: (text: string) => string | undefined): OperatorMeaning["check"] {
-  return function checkTexts(expected) {
-    for (const entry of textsOf(expected) ?? []) {
-      const problem = problemOf(entry);
-      if (problem !== undefined) return `\`${entry}\` ${problem}`;
-    }
-    return undefined;
-  };
 }
 
 /** Canonical JSON does not exist for lone surrogates (RFC 8785, section 3.2.2.2); such a value equals nothing. */

@@ -92,7 +92,7 @@ export function compileSteps(steps: readonly Step[]): (start: Json) => Json | un
 }
 
 /** An own property of an object that is no array. JSON holds no `undefined`, so that `undefined` means absent. */
-function ownValue(value: Json, name: string): Json | undefined {
+export function ownValue(value: Json, name: string): Json | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   return Object.hasOwn(value, name) ? (value as { readonly [key: string]: Json })[name] : undefined;
 }

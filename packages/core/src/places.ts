@@ -2,7 +2,8 @@ import ipaddr from "ipaddr.js";
 
 /*
  * Operators over places: file system paths, URL hosts, IP addresses. What two programs could read in two ways is neither inside nor outside: it is
- * `"unknown"`, never normalised. Symbolic links, DNS answers, redirects and a file system that ignores case are out of reach.
+ * `"unknown"`, never normalised. The lists to compare with must be free of problems, which `operators.ts` sees to. Symbolic links, DNS answers,
+ * redirects and a file system that ignores case are out of reach.
  */
 
 type Placed = boolean | "unknown";
@@ -12,7 +13,7 @@ type Placed = boolean | "unknown";
  * escapes, empty, `.` or `..` segments, begins with `~` or a drive, or is not absolute. One trailing slash does not matter.
  */
 export function isWithinPath(actual: string, roots: readonly string[]): Placed {
-  if (pathProblem(actual) !== undefined || roots.some((root) => pathProblem(root) !== undefined)) return "unknown";
+  if (pathProblem(actual) !== undefined) return "unknown";
   return roots.some((root) => {
     const base = root.endsWith("/") ? root : `${root}/`;
     return actual.startsWith(base) || actual === base.slice(0, -1);
@@ -38,8 +39,8 @@ export function pathProblem(path: string): string | undefined {
  */
 export function isHostIn(actual: string, hosts: readonly string[]): Placed {
   const host = hostOf(actual);
-  if (host === undefined || hosts.some((listed) => hostProblem(listed) !== undefined)) return "unknown";
-  return hosts.some((listed) => (listed.startsWith("*.") ? host.endsWith(listed.slice(1)) : host === canonicalHost(listed)));
+  if (host === undefined) return "unknown";
+  return hosts.some((listed) => (listed.startsWith("*.") ? host.endsWith(listed.slice(1)) : host === listed));
 }
 
 /** What keeps a text from being a host of a `host_in` list, `undefined` where nothing does. */
@@ -76,12 +77,13 @@ function lowerAscii(text: string): string {
   return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-function canonicalHost(listed: string): string {
+/** A host of the list as `isHostIn` wants it: IPv6 literals in the form that the URL Standard gives them. */
+export function canonicalHost(listed: string): string {
   return listed.startsWith("[") ? new URL(`http://${listed}`).hostname : listed;
 }
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
-type Network = readonly [Address, number];
+export type Network = readonly [Address, number];
 
 /**
  * Whether an IP literal lies in one of the networks (`10.0.0.0/8`, `2001:db8::/32`, or one address). Unknown where it is no dotted IPv4 address
