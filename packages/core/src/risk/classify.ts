@@ -109,6 +109,20 @@ const additiveVerbs: ReadonlySet<string> = new Set([
   "handle",
   "process",
 ]);
+/** Verbs with an effect that leave open which; the description says. */
+const vagueVerbs: ReadonlySet<string> = new Set([
+  "use",
+  "make",
+  "take",
+  "handle",
+  "manage",
+  "process",
+  "begin",
+  "complete",
+  "prepare",
+  "send",
+  "submit",
+]);
 /** Verbs of plain reading, and what descriptions say beside them without meaning an effect: "Generate a list of …". */
 const plainReads: ReadonlySet<string> = new Set(["get", "list", "describe", "show", "search", "read"]);
 const idioms: ReadonlySet<string> = new Set([
@@ -134,7 +148,9 @@ function weigh(name: Reading | undefined, description: Reading | undefined): Cat
   }
   if (name.category === "read") return description.firmness === "verb" ? raised(name, description) : name.category;
   const critical = description.category === "destructive" || description.category === "financial";
-  return critical && description.firmness === "verb" ? graver(name.category, description.category) : name.category;
+  return (critical || vagueVerbs.has(name.verb ?? "")) && description.firmness === "verb"
+    ? graver(name.category, description.category)
+    : name.category;
 }
 
 /** A read by name that is described as an effect is that effect; "Generate a list" or "Create a summary" of a `get_…` is no effect. */

@@ -33,7 +33,10 @@ function readFirst(words: readonly string[]): Reading | undefined {
     const leads =
       verb !== undefined &&
       !(openers.has(word) && openers.has(sentence[at - 1] ?? "this") && sentence.length > at + 1 && at < 3 && verb.base !== "help");
-    if (leads && !isNegated(sentence, at)) return readVerb(verb as Verb, sentence, at);
+    if (leads && !isNegated(sentence, at)) {
+      const serves = verb.kind === "told" && verb.base !== "return" ? purpose(sentence.slice(at + 1)) : undefined;
+      return serves ?? readVerb(verb, sentence, at);
+    }
     if (!openers.has(word) && !word.endsWith("ly") && word !== "," && word !== "use") return undefined;
   }
   return undefined;
@@ -41,6 +44,8 @@ function readFirst(words: readonly string[]): Reading | undefined {
 
 /** "Use Seer to analyse errors" analyses errors: the verb is the purpose, not the means. */
 function withoutMeans(sentence: readonly string[]): readonly string[] {
+  if (/^(?:use|call|invoke|run) this (?:tool|function|method|endpoint|command)$/.test(sentence.slice(0, 3).join(" ")))
+    return sentence.slice(3);
   const to = /^uses?$/.test(sentence[0] ?? "") ? sentence.slice(0, 10).indexOf("to") : -1;
   return to === -1 ? sentence : sentence.slice(to + 1);
 }
@@ -77,7 +82,8 @@ function readVerb(verb: Verb, sentence: readonly string[], at: number): Reading 
 function objectWords(sentence: readonly string[], at: number): string[] {
   const objects: string[] = [];
   for (const word of sentence.slice(at + 1, at + 9)) {
-    if (/^(?:with|for|from|in|on|by|that|which|using|via|into|within|when|so|based|between|after|as|if|at|and|or|,)$/.test(word)) break;
+    if (/^(?:with|for|from|to|against|in|on|by|that|which|using|via|into|within|when|so|based|between|after|as|if|at|and|or|,)$/.test(word))
+      break;
     objects.push(word);
   }
   return objects;
@@ -93,23 +99,28 @@ function isCarrierSend(words: readonly string[]): boolean {
 
 /** "Current weather for a city": no verb, but a noun that is looked at. Not believed beside a verb with an effect. */
 function nounPhrase(sentence: readonly string[]): Reading | undefined {
+  const effect = purpose(sentence);
+  if (effect) return effect;
+  const at = sentence.findIndex((word, place) => place < 8 && readNouns.has(word) && headEnds.test(sentence[place + 1] ?? ""));
+  if (at === -1) return undefined;
+  return { category: "read", because: `the description is about \`${sentence[at]}\``, firmness: "guess", objects: [...sentence] };
+}
+
+/** What may follow the head of a noun phrase: "status of …", "a web search tool"; not "report sender". */
+const headEnds = /^(?:of|for|about|on|from|in|across|by|at|within|and|,|tool|api|engine|service|)$/;
+
+/** "A tool to delete …", "Provides the ability to create …", "for sending …": an effect, or else a reading, that a phrase is said to serve. */
+function purpose(sentence: readonly string[]): Reading | undefined {
+  let read: Reading | undefined;
   for (const [at, word] of sentence.entries()) {
     const verb = verbIn(word);
     const before = sentence[at - 1] ?? "";
-    const acts = verb !== undefined && verb.category !== "read" && verb.kind === "verb";
-    if (
-      acts &&
-      (verb.form === "ing" ? /^(?:for|by|,|and)$/.test(before) : /^(?:to|that|which|and|can|will)$/.test(before)) &&
-      !isNegated(sentence, at)
-    ) {
-      return readVerb(verb, sentence, at);
-    }
-    if (verb?.category === "read" && /^(?:to|that|which|and)$/.test(before)) return readVerb(verb, sentence, at);
+    const serves = verb?.form === "ing" ? /^(?:for|by|,|and)$/.test(before) : /^(?:to|that|which|and|can|will)$/.test(before);
+    if (verb === undefined || !serves || isNegated(sentence, at)) continue;
+    if (verb.category !== "read" && verb.kind === "verb") return readVerb(verb, sentence, at);
+    if (verb.category === "read") read ??= readVerb(verb, sentence, at);
   }
-  const noun = sentence.slice(0, 8).find((word) => readNouns.has(word));
-  return noun === undefined
-    ? undefined
-    : { category: "read", because: `the description is about \`${noun}\``, firmness: "guess", objects: [...sentence] };
+  return read;
 }
 
 /** "Create or update", "Lists, creates and deletes", "Retrieves the next job and marks it": verbs in the form of the first, with an object of their own. */

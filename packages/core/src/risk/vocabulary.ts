@@ -14,17 +14,17 @@ export type Kind = "verb" | "either" | "noun" | "told";
 export const verbs: Readonly<Record<Category, Readonly<Partial<Record<Kind, string>>>>> = {
   read: {
     verb: `get retrieve describe show fetch inspect browse explore discover enumerate analyze analyse explain calculate compute estimate preview validate
-      verify summarize summarise detect identify introspect recall whoami ping lookup is has can does crawl scrape diagnose predict recommend suggest infer
+      verify summarize summarise detect identify introspect recall whoami ping lookup is has can crawl scrape diagnose predict recommend suggest infer
       translate convert parse decode encode tokenize detokenize extract geocode correlate observe visualize visualise examine investigate determine measure
-      tail peek grep interpret assess profile autocomplete simulate think reason reflect echo wait sleep stat exists classify categorize categorise ask
+      tail peek grep interpret assess profile transcribe autocomplete simulate think reason reflect echo wait sleep stat exists classify categorize categorise ask
       consult scan download export pwd ls cat ps whois traceroute nslookup help render screenshot monitor traverse walk aggregate sequentialthinking
       mget hget hgetall hexists hkeys hvals lrange llen lindex smembers sismember scard zrange zrangebyscore zscore zcard xrange xlen ttl pttl dbsize`,
     either: "list search find read query view check count look compare diff research status trace audit lint match",
     told: `return display obtain collect provide surface gather access expand filter sort learn teach solve intersect narrow load output
-      illustrate present give tell reveal cover contain support answer`,
+      illustrate reveal answer`,
   },
   write: {
-    verb: `create add edit write insert upsert modify set put save store append prepend rename replace upload assign unassign attach detach enable disable mark
+    verb: `create add edit write insert upsert modify set put save store append prepend rename replace assign unassign attach detach enable disable mark
       unmark move copy duplicate send reply respond publish unpublish subscribe unsubscribe register submit configure customize customise init
       initialize initialise provision invite join leave approve reject accept decline dismiss close reopen resolve complete finish archive unarchive restore
       recover undo redo pin unpin lock unlock mute unmute follow unfollow star unstar unlike unlink unvote upvote downvote bookmark connect disconnect bind unbind
@@ -108,7 +108,7 @@ export const phrasalVerbs: Readonly<Record<string, Category>> = {
 
 /** Pairs in which a word that could be a verb is part of a thing's name. */
 export const nounPairs: ReadonlySet<string> = new Set(
-  `pull request, merge request, feature request, change request, order book, work order, sort order, purchase order,
+  `pay run, pull request, merge request, feature request, change request, order book, work order, sort order, purchase order,
     test case, test suite, test run, test plan, test result, call log, call history, run log, build log, release note,
     patch note, branch protection, delete protection, deletion protection, post type, blog post, access log, audit log,
     change log, check run, check suite, read replica, read receipt, write access, read access, read model, message queue,
@@ -153,6 +153,10 @@ const notMoney = `${neutralHeads} webhook event events topic pubsub sns feed new
   email sort column display list work db database sql`;
 
 export const combinations: readonly Combination[] = [
+  { verbs: "evaluate", objects: "mathematical math arithmetic formula", category: "read" },
+  { verbs: "generate", objects: "random", category: "read", unless: "image" },
+  { verbs: "renew", objects: "domain domains membership license plan policy", category: "financial" },
+  { verbs: "approve submit process finalize run", objects: "payrun payroll", category: "financial" },
   { verbs: "run execute perform", objects: "report search select", category: "read" },
   { verbs: "cancel abort discard", objects: "run runs workflow pipeline job jobs build execution deployment", category: "execute" },
   { verbs: "checkout", objects: "git branch branches commit ref revision svn", category: "write" },
@@ -160,7 +164,7 @@ export const combinations: readonly Combination[] = [
   { verbs: "apply", objects: "terraform plan infrastructure changeset", category: "execute" },
   { verbs: "complete finalize submit", objects: "order orders", category: "financial", unless: "work sort" },
   { verbs: "track", objects: "package packages parcel shipment shipments delivery flight flights order orders status", category: "read" },
-  { verbs: "convert", objects: "file files document documents pdf video videos image images audio", category: "write" },
+  { verbs: "convert render", objects: "file files document documents pdf video videos image images audio animation", category: "write" },
   { verbs: "return give", objects: "order orders item items purchase book feedback", category: "write" },
   { verbs: "provide answer", objects: "feedback rating ratings call input response", category: "write" },
   { verbs: "collect", objects: "payment payments fee fees money", category: "financial" },
@@ -265,12 +269,10 @@ export const combinations: readonly Combination[] = [
 ];
 
 /** Words a description uses for what is read when a verb such as "run" or "perform" says nothing itself: "Run a find query". */
-export const lightVerbs = words(
-  "run execute perform conduct do make take generate use call invoke issue send submit start build prepare compile trigger open load apply complete",
-);
+export const lightVerbs = words("run execute perform conduct use call generate start build prepare compile trigger initiate");
 export const lightObjects =
   words(`query queries search searches lookup analysis aggregation aggregations check checks find diagnostic diagnostics self-test selftest inspection
-  comparison calculation report select screenshot snapshot list summary overview scan audit research request`);
+  comparison calculation report select screenshot snapshot list summary overview research request`);
 export const codeWords = words(
   "sql cypher command commands script scripts code javascript python shell bash program arbitrary mutation graphql statement statements",
 );

@@ -1,0 +1,215 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Category, isGraver, levelOf } from "./category.ts";
+import { type ClassifiableTool, classify } from "./classify.ts";
+
+function category(name: string, description?: string, properties?: Record<string, unknown>): Category {
+  return classify({ name, description, ...(properties ? { inputSchema: { type: "object", properties } } : {}) }).category;
+}
+
+test("names are read whatever their spelling: snake, camel, kebab, dotted, prefixed, suffixed, run together", () => {
+  for (const name of [
+    "delete_issue",
+    "deleteIssue",
+    "delete-issue",
+    "github.deleteIssue",
+    "github__delete_issue",
+    "API-delete-an-issue",
+    "issue_delete",
+    "deleteissue",
+  ]) {
+    expect(category(name), name).toBe("destructive");
+  }
+  for (const name of ["get_code_context_exa", "notion-get-page", "getPage", "mcp__docs__get_page", "pages_get", "getpage"])
+    expect(category(name), name).toBe("read");
+});
+
+test("a word that is a noun beside a verb does not decide", () => {
+  expect(category("list_charges")).toBe("read");
+  expect(category("get_run")).toBe("read");
+  expect(category("order_status")).toBe("read");
+  expect(category("get_updates")).toBe("read");
+  expect(category("get_last_update")).toBe("read");
+  expect(category("mark_all_notifications_read")).toBe("write");
+  expect(category("list_create")).toBe("write");
+  expect(category("create_pull_request")).toBe("write");
+});
+
+test("verbs that both happen count, the graver one", () => {
+  expect(category("get_or_create_label")).toBe("write");
+  expect(category("search_and_replace")).toBe("write");
+  expect(category("search_replace")).toBe("write");
+  expect(category("get_message", "Reads a message and deletes it")).toBe("destructive");
+  expect(category("next_job", "Retrieves the next job and marks it as claimed")).toBe("write");
+  expect(category("inbox", "Lists, archives and deletes messages")).toBe("destructive");
+});
+
+test("what is denied, or said of another tool, does not count", () => {
+  expect(category("get_page", "Gets a page. Does not delete anything.")).toBe("read");
+  expect(category("get_page", "Gets a page without modifying it.")).toBe("read");
+  expect(category("get_page", "Gets a page. To delete a page, use `delete_page`.")).toBe("read");
+  expect(category("get_page", "Gets a page. Use delete_page to remove it.")).toBe("read");
+  expect(category("get_page", "Gets a page. This permanently deletes the cached copy.")).toBe("destructive");
+});
+
+test("what nothing shows to be a read is a write, and the evidence says so", () => {
+  const { category, evidence } = classify({ name: "frobnicate" });
+  expect(category).toBe("write");
+  expect(evidence).toEqual([{ says: "write", because: "nothing shows that the tool only reads, so it is taken to write", from: "name" }]);
+});
+
+test("money moves where a verb with an effect meets its noun, or something is bought", () => {
+  for (const name of [
+    "create_refund",
+    "send_invoice",
+    "buy_domain",
+    "place_order",
+    "transfer_funds",
+    "send_transaction",
+    "cancel_subscription",
+    "close_position",
+    "collect_payment",
+  ]) {
+    expect(category(name, name === "collect_payment" ? "Collect a payment" : undefined), name).toBe("financial");
+  }
+  expect(category("create_subscription", "Subscribe to webhook events")).not.toBe("read");
+  expect(category("manage_notification_subscription")).toBe("write");
+  expect(category("create_price")).toBe("write");
+  expect(category("transfer_issue")).toBe("write");
+});
+
+test("a message is paid for where the server is the carrier, not where it travels by another's service or by a choice of channels", () => {
+  expect(category("send_message", "Send an SMS or MMS message")).toBe("financial");
+  expect(category("twilio_send_sms", "Send an SMS message via Twilio")).toBe("write");
+  expect(category("send_message", "Send a message across SMS, email, or voice")).toBe("write");
+  expect(category("send_message", "Send a message to a Slack channel")).toBe("write");
+  const plain = { name: "send_message", description: "Send a message" };
+  expect(classify(plain).category).toBe("write");
+  expect(classify(plain, { server: "@twilio-labs/mcp" }).category).toBe("financial");
+  expect(classify(plain, { siblings: ["send_message", "create_incoming_phone_number"] }).category).toBe("financial");
+});
+
+test("the gravest operation that a schema offers decides", () => {
+  expect(category("manage_item", "Gets an item", { action: { enum: ["list", "get"] } })).not.toBe("destructive");
+  expect(category("item", "Item access", { action: { enum: ["list", "create", "delete"] } })).toBe("destructive");
+  expect(category("get_item", "Gets items", { operation: { enum: ["get", "update"] } })).toBe("write");
+  expect(category("fetch", "Fetches a URL", { url: {}, method: { enum: ["GET", "POST"] } })).toBe("execute");
+  expect(category("fetch", "Fetches a URL", { url: {}, method: { enum: ["GET"] } })).toBe("read");
+  expect(category("search", "Searches", { sort_by: { enum: ["created", "updated", "delete"] } })).toBe("read");
+});
+
+test("code in an argument runs, unless the verb only looks at it or only reading is possible", () => {
+  expect(category("query", "Query the warehouse", { sql: { type: "string" } })).toBe("execute");
+  expect(category("query", "Run a read-only SQL query", { sql: { type: "string" } })).toBe("read");
+  expect(category("explain_query", "Explains a plan", { sql: { type: "string" } })).toBe("read");
+  expect(category("query_logs", "Query logs", { query: { type: "string", description: "text to look for" } })).toBe("read");
+});
+
+test("parameters show effects that the name hides", () => {
+  expect(category("check", "Checks a deployment", { dry_run: { type: "boolean" } })).toBe("write");
+  expect(category("download_attachment", "Downloads an attachment", { outputPath: { type: "string" } })).toBe("write");
+  expect(category("pot", undefined, { amount: { type: "number" }, currency: { type: "string" } })).toBe("financial");
+});
+
+test("a claim raises and never lowers", () => {
+  expect(classify({ name: "delete_page", annotations: { readOnlyHint: true } }).category).toBe("destructive");
+  expect(classify({ name: "frobnicate", annotations: { readOnlyHint: true } }).category).toBe("write");
+  expect(classify({ name: "get_page", annotations: { readOnlyHint: false } }).category).toBe("write");
+  expect(classify({ name: "get_page", annotations: { destructiveHint: true } }).category).toBe("destructive");
+  expect(classify({ name: "create_page", annotations: { destructiveHint: true } }).category).toBe("destructive");
+  expect(classify({ name: "update_page", annotations: { destructiveHint: true } }).category).toBe("write");
+  expect(classify({ name: "get_page", annotations: {} }).category).toBe("read");
+});
+
+test("level and score follow the category", () => {
+  expect(classify({ name: "create_conversation", description: "Create a new conversation" })).toMatchObject({ level: "medium", score: 3 });
+  expect(classify({ name: "create_verification" })).toMatchObject({ level: "critical", score: 4 });
+  expect(classify({ name: "restart_service" })).toMatchObject({ level: "high", score: 3 });
+  expect(classify({ name: "bulk_delete_documents" })).toMatchObject({ level: "critical", score: 5 });
+  expect(classify({ name: "list_pages" })).toMatchObject({ level: "low", score: 1 });
+});
+
+const word = fc.constantFrom(
+  "get",
+  "list",
+  "delete",
+  "create",
+  "run",
+  "order",
+  "post",
+  "payment",
+  "page",
+  "sql",
+  "or",
+  "and",
+  "__proto__",
+  "constructor",
+  "send",
+  "the",
+  "SMS",
+);
+const tool: fc.Arbitrary<ClassifiableTool> = fc.record({
+  name: fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.array(word, { maxLength: 5 }).map((each) => each.join("_")),
+  ),
+  title: fc.option(fc.string(), { nil: undefined }),
+  description: fc.option(
+    fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.array(word, { maxLength: 30 }).map((each) => each.join(" ")),
+    ),
+    { nil: undefined },
+  ),
+  inputSchema: fc.oneof(fc.anything(), fc.record({ properties: fc.dictionary(fc.oneof(word, fc.string()), fc.anything()) })),
+});
+const hints = fc.record(
+  { readOnlyHint: fc.boolean(), destructiveHint: fc.boolean(), idempotentHint: fc.boolean(), openWorldHint: fc.boolean() },
+  { requiredKeys: [] },
+);
+
+test("any tool is judged, the same way each time, with evidence for its category", () => {
+  fc.assert(
+    fc.property(tool, (each) => {
+      const verdict = classify(each);
+      expect(classify(each)).toEqual(verdict);
+      expect(verdict.level).toBe(levelOf[verdict.category]);
+      expect([1, 2, 3, 4, 5]).toContain(verdict.score);
+      expect(verdict.evidence.map(({ says }) => says)).toContain(verdict.category);
+    }),
+  );
+});
+
+test("annotations never lower a category", () => {
+  fc.assert(
+    fc.property(tool, hints, (each, annotations) => {
+      const without = classify(each).category;
+      expect(isGraver(without, classify({ ...each, annotations }).category)).toBe(false);
+    }),
+  );
+});
+
+test("hostile tools are judged without throwing: huge texts, getters that throw, wrong types", () => {
+  const trap = new Proxy(
+    {},
+    {
+      ownKeys: () => {
+        throw new Error("trap");
+      },
+      get: () => {
+        throw new Error("trap");
+      },
+    },
+  );
+  expect(classify({ name: "get_page", inputSchema: trap }).category).toBe("write");
+  expect(classify({ name: "get_page", inputSchema: { properties: trap } }).category).toBe("write");
+  expect(classify({ name: "a_".repeat(1_000_000), description: "delete and ".repeat(500_000) }).category).toBeDefined();
+  expect(
+    classify({
+      name: "get_page",
+      description: `${" ".repeat(1_000_000)}x`,
+      inputSchema: { properties: Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`p${at}`, {}])) },
+    }).category,
+  ).toBe("read");
+  expect(classify({ name: 7, description: {}, annotations: 3 } as unknown as ClassifiableTool).category).toBe("write");
+});
