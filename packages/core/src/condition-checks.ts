@@ -18,9 +18,18 @@ interface Surroundings {
 const deepest = 32;
 
 /** What the shape of a condition cannot say, for the condition and all that nests in it. */
-export function checkCondition(condition: unknown, at: readonly PointerToken[], around: Surroundings, isSound: IsSound, report: Report): void {
+export function checkCondition(
+  condition: unknown,
+  at: readonly PointerToken[],
+  around: Surroundings,
+  isSound: IsSound,
+  report: Report,
+): void {
   if (!isFields(condition)) return;
-  if (around.depth > deepest) return report(at, `conditions are nested more than ${deepest} deep`, "write the rule as several entries");
+  if (around.depth > deepest) {
+    report(at, `conditions are nested more than ${deepest} deep`, "write the rule as several entries");
+    return;
+  }
   const inner = { ...around, alone: false, depth: around.depth + 1 };
   for (const group of ["any", "all"]) {
     for (const [index, part] of listOf(condition[group]).entries()) checkCondition(part, [...at, group, index], inner, isSound, report);
@@ -62,16 +71,25 @@ function checkComparison(condition: Comparison, at: readonly PointerToken[], aro
 function checkReference(text: string, at: readonly PointerToken[], around: Surroundings, report: Report): void {
   const path = parsed(text, at, around, report);
   if (path === undefined) return;
-  if (isQuantified(path)) report(at, "`[*]` names many values, and a condition compares with one", "name one value, or tie the two by `each`");
+  if (isQuantified(path))
+    report(at, "`[*]` names many values, and a condition compares with one", "name one value, or tie the two by `each`");
   if ((path.root === "args" || path.root === "item") && around.section !== "deny_if") {
-    report(at, `in \`${around.section}\` the model would write both sides of the comparison`, "compare with `context`, or write the rule under `deny_if`");
+    report(
+      at,
+      `in \`${around.section}\` the model would write both sides of the comparison`,
+      "compare with `context`, or write the rule under `deny_if`",
+    );
   }
   if (isClaim(path) && !around.alone) reportClaim(text, at, report);
 }
 
 function checkWhenMissing(op: Comparison["op"], at: readonly PointerToken[], around: Surroundings, report: Report): void {
   if (around.section === "require") {
-    report(at, "in `require` a missing value must not decide", 'write `any: [{ path, op: "exists", value: false }, …]` where the argument is optional');
+    report(
+      at,
+      "in `require` a missing value must not decide",
+      'write `any: [{ path, op: "exists", value: false }, …]` where the argument is optional',
+    );
   } else if (op === "exists") report(at, "`exists` says itself what a missing value means", "leave `when_missing` out");
 }
 
@@ -90,5 +108,9 @@ function isClaim({ root, steps: [first] }: Path): boolean {
 }
 
 function reportClaim(text: string, at: readonly PointerToken[], report: Report): void {
-  report(at, `\`${text}\` is a claim of the server, and may only add a refusal`, "give it a rule of its own, without siblings, `any`, `all`, `not` or `each`");
+  report(
+    at,
+    `\`${text}\` is a claim of the server, and may only add a refusal`,
+    "give it a rule of its own, without siblings, `any`, `all`, `not` or `each`",
+  );
 }

@@ -12,7 +12,9 @@ export function parseJsonText(text: string): unknown {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new PolicyError([{ pointer: "", message: `the text is not JSON: ${(error as Error).message}`, fix: "give JSON, without comments or trailing commas" }]);
+    throw new PolicyError([
+      { pointer: "", message: `the text is not JSON: ${(error as Error).message}`, fix: "give JSON, without comments or trailing commas" },
+    ]);
   }
   const issues = lossesOf(text);
   if (issues.length > 0) throw new PolicyError(issues);
@@ -43,11 +45,19 @@ function lossesOf(text: string): PolicyIssue[] {
       const key: string = JSON.parse(token.slice(0, -1));
       (frame as Frame).token = key;
       if (keys?.has(key)) {
-        issues.push({ pointer: pointer(), message: `the key \`${key}\` stands here twice, again on line ${lineOf(text, index)}`, fix: "keep one of the two" });
+        issues.push({
+          pointer: pointer(),
+          message: `the key \`${key}\` stands here twice, again on line ${lineOf(text, index)}`,
+          fix: "keep one of the two",
+        });
       }
       keys?.add(key);
     } else if (/^-?[0-9]+$/.test(token) && !Number.isSafeInteger(Number(token))) {
-      issues.push({ pointer: pointer(), message: `the number \`${token}\` would be read as ${Number(token)}`, fix: "write an integer of at most 2^53 - 1, or a string" });
+      issues.push({
+        pointer: pointer(),
+        message: `the number \`${token}\` would be read as ${Number(token)}`,
+        fix: "write an integer of at most 2^53 - 1, or a string",
+      });
     }
   }
   return issues;

@@ -24,15 +24,18 @@ export function checkLimit(limit: Limit, at: readonly PointerToken[], report: Re
   if (limit.concurrent === undefined) checkCounted(limit, at, file);
   else {
     for (const key of countingKeys) {
-      if (limit[key] !== undefined) file([...at, key], `\`${key}\` cannot stand beside \`concurrent\``, "cap calls in flight by a limit of its own");
+      if (limit[key] !== undefined)
+        file([...at, key], `\`${key}\` cannot stand beside \`concurrent\``, "cap calls in flight by a limit of its own");
     }
   }
-  if (Array.isArray(limit.scope) && new Set(limit.scope).size < limit.scope.length) file([...at, "scope"], "a scope is named twice", "name each scope once");
+  if (Array.isArray(limit.scope) && new Set(limit.scope).size < limit.scope.length)
+    file([...at, "scope"], "a scope is named twice", "name each scope once");
   return sound;
 }
 
 function checkCounted(limit: Limit, at: readonly PointerToken[], report: Report): void {
-  if (limit.window === undefined) report(at, "the key `window` is missing", 'add `window`, such as `"day"`, or cap calls in flight by `concurrent`');
+  if (limit.window === undefined)
+    report(at, "the key `window` is missing", 'add `window`, such as `"day"`, or cap calls in flight by `concurrent`');
   if (limit.max === undefined) report(at, "the key `max` is missing", "add `max`: the most that the window may hold");
   checkWindow(limit, at, report);
   const max = amount(limit.max, [...at, "max"], report);
@@ -51,7 +54,8 @@ function checkWindow(limit: Limit, at: readonly PointerToken[], report: Report):
     report([...at, limit.window === "lifetime" ? "expires" : "window"], (error as RangeError).message, "write a shorter one");
   }
   if (limit.window !== "lifetime") {
-    if (limit.expires !== undefined) report([...at, "expires"], "only a lifetime counter expires", 'leave `expires` out, or write `window: "lifetime"`');
+    if (limit.expires !== undefined)
+      report([...at, "expires"], "only a lifetime counter expires", 'leave `expires` out, or write `window: "lifetime"`');
   } else if (limit.expires === undefined && !scopesOf(limit).some((scope) => scope === "session" || scope === "run")) {
     report(at, "a lifetime needs an end", "add `session` or `run` to `scope`, or say by `expires` when an untouched counter ends");
   }
@@ -67,17 +71,23 @@ function checkMeter(limit: Limit, at: readonly PointerToken[], report: Report): 
   checkArgument(from, [...at, "increment_from"], report);
   if (unit === undefined) report(at, "the key `unit` is missing", 'add `unit`: `{ path, is }`, or `"none"` where the amount has none');
   else if (unit !== "none") checkArgument(unit.path, [...at, "unit", "path"], report);
-  if (limit.increment !== undefined) report([...at, "increment"], "a call cannot count both a number and an argument", "keep `increment` or `increment_from`");
+  if (limit.increment !== undefined)
+    report([...at, "increment"], "a call cannot count both a number and an argument", "keep `increment` or `increment_from`");
   // Intercept counts every call that its server did not answer with an error, amounts included; its importer writes `protocol`.
   if (limit.count !== undefined && limit.count !== "sent" && limit.count !== "protocol") {
-    report([...at, "count"], `an amount cannot be counted by \`${limit.count}\`: what left may have been spent`, 'write `count: "sent"`, or leave `count` out');
+    report(
+      [...at, "count"],
+      `an amount cannot be counted by \`${limit.count}\`: what left may have been spent`,
+      'write `count: "sent"`, or leave `count` out',
+    );
   }
 }
 
 function checkArgument(text: string, at: readonly PointerToken[], report: Report): void {
   const path = parsePath(text);
   if (isPathError(path)) report(at, path.error, path.fix);
-  else if (path.root !== "args" || path.steps.length === 0) report(at, `\`${text}\` is no argument`, "start the path at `args`, such as `args.amount`");
+  else if (path.root !== "args" || path.steps.length === 0)
+    report(at, `\`${text}\` is no argument`, "start the path at `args`, such as `args.amount`");
   else if (isQuantified(path)) report(at, "`[*]` names many values, and a call counts one amount", "name one argument");
 }
 
@@ -103,7 +113,8 @@ export function checkCounters(limits: readonly PlacedLimit[], report: Report): v
     const place = at[0] === "tools" ? String(at[1]) : "";
     const sameCall = counter.readFrom.get(place) ?? counter.readFrom.get("");
     if (differing !== undefined) reportDifference(placed, counter.first, differing, report);
-    else if (sameCall !== undefined && meterOf(sameCall.limit) !== meterOf(limit)) reportDifference(placed, sameCall, "increment_from", report);
+    else if (sameCall !== undefined && meterOf(sameCall.limit) !== meterOf(limit))
+      reportDifference(placed, sameCall, "increment_from", report);
     if (!counter.readFrom.has(place)) counter.readFrom.set(place, placed);
   }
 }

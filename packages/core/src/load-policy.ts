@@ -1,7 +1,7 @@
 import { contentHash } from "./canonical-json.ts";
+import { jsonPointer } from "./json-pointer.ts";
 import type { Json } from "./json-snapshot.ts";
 import { parseJsonText } from "./json-text.ts";
-import { jsonPointer } from "./json-pointer.ts";
 import { checkPolicy } from "./policy-checks.ts";
 import { PolicyError, type PolicyIssue } from "./policy-error.ts";
 import { isStandardSchema, type PolicyDocument } from "./policy-schema.ts";
@@ -41,7 +41,11 @@ export function loadPolicy(input: unknown, { functions = true }: { readonly func
   // What could not be copied was reported as such; that its stand-in has the wrong shape says nothing new.
   for (const issue of shapeIssues(document)) if (!unreadable.has(issue.pointer)) report(issue);
   const unsound = placesAround(issues);
-  checkPolicy(document, (at) => !unsound.has(jsonPointer(at)), (at, message, fix) => report({ pointer: jsonPointer(at), message, fix }));
+  checkPolicy(
+    document,
+    (at) => !unsound.has(jsonPointer(at)),
+    (at, message, fix) => report({ pointer: jsonPointer(at), message, fix }),
+  );
   if (issues.length > 0) throw new PolicyError(issues);
 
   loaded.set(document as object, { functions });

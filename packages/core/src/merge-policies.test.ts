@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { mergePolicies } from "./merge-policies.ts";
-import { parsePath, type Path } from "./path.ts";
+import { type Path, parsePath } from "./path.ts";
 import { intersectPaths } from "./path-sets.ts";
 import { PolicyError } from "./policy-error.ts";
 import type { Limit, PolicyDocument } from "./policy-schema.ts";
@@ -30,7 +30,10 @@ test("layers keep their order, and merged policies merge again", () => {
 
 test("[strict-load] what is wrong in any layer is reported, with the layer", () => {
   const wrong = { version: "1", default: "ask" } as never;
-  expect(issuesOf(wrong, allowing({}), wrong)).toEqual(["/layers/0/default: unknown default `ask`", "/layers/2/default: unknown default `ask`"]);
+  expect(issuesOf(wrong, allowing({}), wrong)).toEqual([
+    "/layers/0/default: unknown default `ask`",
+    "/layers/2/default: unknown default `ask`",
+  ]);
   expect(issuesOf()).toEqual([": there is no policy to merge"]);
 });
 
@@ -50,9 +53,18 @@ test("a tool named like a property of every object is admitted only where it is 
 });
 
 test("layers may share a counter that they count alike, each with its own max", () => {
-  expect(issuesOf(allowing({ all_tools: { limits: [calls] } }), allowing({ all_tools: { limits: [{ ...calls, max: 30, scope: ["grant"], increment: "1.0" }] } }))).toEqual([]);
-  expect(issuesOf(allowing({ all_tools: { limits: [calls] } }), allowing({ all_tools: { limits: [{ ...calls, window: "day" }] } }))).toEqual([]);
-  expect(issuesOf(allowing({ all_tools: { limits: [calls] } }), allowing({ all_tools: { limits: [{ ...calls, scope: "global" }] } }))).toEqual([]);
+  expect(
+    issuesOf(
+      allowing({ all_tools: { limits: [calls] } }),
+      allowing({ all_tools: { limits: [{ ...calls, max: 30, scope: ["grant"], increment: "1.0" }] } }),
+    ),
+  ).toEqual([]);
+  expect(
+    issuesOf(allowing({ all_tools: { limits: [calls] } }), allowing({ all_tools: { limits: [{ ...calls, window: "day" }] } })),
+  ).toEqual([]);
+  expect(
+    issuesOf(allowing({ all_tools: { limits: [calls] } }), allowing({ all_tools: { limits: [{ ...calls, scope: "global" }] } })),
+  ).toEqual([]);
 });
 
 test.each<[string, Partial<PolicyDocument>, string]>([
@@ -77,5 +89,7 @@ test("[strict-load] a field is recorded by every layer, or by none", () => {
 
 test("what two lists of paths share is the inner of two paths", () => {
   const paths = (...texts: string[]) => texts.map((text) => parsePath(text) as Path);
-  expect(intersectPaths(paths("args.a", "args.list[*].x"), paths("args.a.b", "args.list[0]", "args.list[1].x", "args.ab"))).toEqual(paths("args.a.b", "args.list[1].x"));
+  expect(intersectPaths(paths("args.a", "args.list[*].x"), paths("args.a.b", "args.list[0]", "args.list[1].x", "args.ab"))).toEqual(
+    paths("args.a.b", "args.list[1].x"),
+  );
 });

@@ -26,7 +26,7 @@ export interface MergedPolicy {
  * @example
  * const policy = mergePolicies(companyPolicy, teamPolicy);
  */
-export function mergePolicies(...policies: readonly (PolicyDocument | MergedPolicy)[]): MergedPolicy {
+export function mergePolicies(...policies: (PolicyDocument | MergedPolicy)[]): MergedPolicy {
   const documents = policies.flatMap((policy) => ("layers" in policy ? policy.layers : [policy]));
   if (documents.length === 0) throw new PolicyError([{ pointer: "", message: "there is no policy to merge", fix: "give at least one" }]);
   const layers = loadLayers(documents);
@@ -108,10 +108,22 @@ function clash(former: Counter, next: Counter): PolicyIssue[] {
   const elsewhere = `\`${jsonPointer(["layers", former.layer, ...one.at])}\``;
   const differing = differenceOf(one.limit, other.limit);
   if (differing !== undefined) {
-    return [{ pointer, message: `counter \`${other.limit.counter}\` has another \`${differing}\` at ${elsewhere}`, fix: `give both the same \`${differing}\`, or ${fix}` }];
+    return [
+      {
+        pointer,
+        message: `counter \`${other.limit.counter}\` has another \`${differing}\` at ${elsewhere}`,
+        fix: `give both the same \`${differing}\`, or ${fix}`,
+      },
+    ];
   }
   if (JSON.stringify(charges(former)) === JSON.stringify(charges(next))) return [];
-  return [{ pointer, message: `counter \`${other.limit.counter}\` is charged by other tools or arguments at ${elsewhere}`, fix: `count the same calls in both, or ${fix}` }];
+  return [
+    {
+      pointer,
+      message: `counter \`${other.limit.counter}\` is charged by other tools or arguments at ${elsewhere}`,
+      fix: `count the same calls in both, or ${fix}`,
+    },
+  ];
 }
 
 /** Which calls charge a counter, and with what. */
@@ -123,7 +135,13 @@ function unrecordedFields(layers: readonly PolicyDocument[]): PolicyIssue[] {
   const recorded = layers.map(recordedFields);
   return layers.flatMap((_, index) =>
     (recorded[index] ?? []).flatMap(({ path, at }) => {
-      const silent = recorded.findIndex((others) => intersectPaths([path], others.map((other) => other.path)).length === 0);
+      const silent = recorded.findIndex(
+        (others) =>
+          intersectPaths(
+            [path],
+            others.map((other) => other.path),
+          ).length === 0,
+      );
       if (silent === -1) return [];
       const message = `\`/layers/${silent}\` does not record \`${formatPath(path)}\`, so it is never recorded`;
       return [{ pointer: jsonPointer(["layers", index, ...at]), message, fix: "record it in every layer, or take it out here" }];
@@ -137,5 +155,7 @@ function recordedFields(document: PolicyDocument): { readonly path: Path; readon
     [["all_tools", "audit"], document.all_tools?.audit],
   ];
   for (const [name, { audit }] of Object.entries(document.tools ?? {})) audits.push([["tools", name, "audit"], audit]);
-  return audits.flatMap(([at, audit]) => (audit?.record ?? []).map((text, index) => ({ path: parsePath(text) as Path, at: [...at, "record", index] })));
+  return audits.flatMap(([at, audit]) =>
+    (audit?.record ?? []).map((text, index) => ({ path: parsePath(text) as Path, at: [...at, "record", index] })),
+  );
 }

@@ -2,12 +2,16 @@ import { formatPath, type Path } from "./path.ts";
 
 /** Whether every value that the inner path finds is one of the outer path's values, or lies within one. */
 export function covers(outer: Path, inner: Path): boolean {
-  return outer.root === inner.root && outer.steps.length <= inner.steps.length && outer.steps.every((step, index) => {
-    const other = inner.steps[index];
-    if (step.kind === "elements") return other?.kind === "elements" || other?.kind === "index";
-    if (step.kind === "name") return other?.kind === "name" && other.name === step.name;
-    return other?.kind === "index" && other.index === step.index;
-  });
+  return (
+    outer.root === inner.root &&
+    outer.steps.length <= inner.steps.length &&
+    outer.steps.every((step, index) => {
+      const other = inner.steps[index];
+      if (step.kind === "elements") return other?.kind === "elements" || other?.kind === "index";
+      if (step.kind === "name") return other?.kind === "name" && other.name === step.name;
+      return other?.kind === "index" && other.index === step.index;
+    })
+  );
 }
 
 /** The paths to what both lists name: of two paths of which one covers the other, the inner one. */

@@ -1,10 +1,11 @@
 import { checkCondition, type Section } from "./condition-checks.ts";
 import { type Fields, type IsSound, isFields, listOf, type Report } from "./findings.ts";
+import { compileInputSchema } from "./input-schema.ts";
 import type { PointerToken } from "./json-pointer.ts";
 import { checkCounters, checkLimit, type PlacedLimit } from "./limit-checks.ts";
 import { formatPath, isPathError, type Path, parsePath } from "./path.ts";
 import { covers } from "./path-sets.ts";
-import type { Limit } from "./policy-schema.ts";
+import { isStandardSchema, type Limit } from "./policy-schema.ts";
 import { parseDuration } from "./window.ts";
 
 const sections: readonly Section[] = ["require", "deny_if", "require_approval"];
@@ -24,6 +25,7 @@ export function checkPolicy(document: unknown, isSound: IsSound, report: Report)
       const place = [...at, "limits", index];
       if (isSound(place) && checkLimit(limit as Limit, place, report)) limits.push({ limit: limit as Limit, at: place });
     }
+    if (at[0] === "tools" && isSound([...at, "arguments"])) checkSchema(rules["arguments"], [...at, "arguments"], report);
   }
   checkCounters(limits, report);
   checkNames(document, report);
@@ -34,7 +36,10 @@ export function checkPolicy(document: unknown, isSound: IsSound, report: Report)
 /** Where rules stand: `all_tools` first, then each tool. */
 function placesOf(document: Fields): [at: readonly PointerToken[], rules: Fields][] {
   const tools = isFields(document["tools"]) ? Object.entries(document["tools"]) : [];
-  const places: [readonly PointerToken[], unknown][] = [[["all_tools"], document["all_tools"]], ...tools.map(([name, rules]) => [["tools", name], rules] as [string[], unknown])];
+  const places: [readonly PointerToken[], unknown][] = [
+    [["all_tools"], document["all_tools"]],
+    ...tools.map(([name, rules]) => [["tools", name], rules] as [string[], unknown]),
+  ];
   return places.filter((place): place is [readonly PointerToken[], Fields] => isFields(place[1]));
 }
 
@@ -58,6 +63,12 @@ function checkDuration(duration: unknown, at: readonly PointerToken[], isSound: 
   }
 }
 
+function checkSchema(schema: unknown, at: readonly PointerToken[], report: Report): void {
+  if (schema === undefined || isStandardSchema(schema)) return;
+  const compiled = compileInputSchema(schema);
+  if (!compiled.ok) report(at, `the JSON Schema cannot be used: ${compiled.problem}`, "write a schema that calls can be judged by");
+}
+
 function checkNames(document: Fields, report: Report): void {
   const tools = isFields(document["tools"]) ? Object.keys(document["tools"]) : [];
   for (const name of tools) {
@@ -69,7 +80,8 @@ function checkNames(document: Fields, report: Report): void {
     if (typeof name !== "string") continue;
     if (name === "*") report(["hide", index], "`*` is no tool name", 'write `hide: "*"` to hide every tool');
     if (hidden.has(name)) report(["hide", index], `\`${name}\` is hidden twice`, "keep one of the two");
-    if (tools.includes(name)) report(["tools", name], `\`${name}\` is hidden, so its rules can have no effect`, "take it out of `hide`, or out of `tools`");
+    if (tools.includes(name))
+      report(["tools", name], `\`${name}\` is hidden, so its rules can have no effect`, "take it out of `hide`, or out of `tools`");
     hidden.add(name);
   }
 }
@@ -80,9 +92,18 @@ function checkEffect(document: Fields, report: Report): void {
   const shared = isFields(document["all_tools"]) && Object.keys(document["all_tools"]).length > 0;
   if (document["hide"] === "*") {
     if (tools > 0) report(["tools"], "every tool is hidden, so `tools` can have no effect", "hide tools by name, or leave `tools` out");
-    if (shared) report(["all_tools"], "every tool is hidden, so `all_tools` can have no effect", "hide tools by name, or leave `all_tools` out");
-  } else if (shared && document["default"] === "deny" && (document["tools"] === undefined || (isFields(document["tools"]) && tools === 0))) {
-    report(["all_tools"], "no tool is admitted, so `all_tools` can have no effect", "list the tools under `tools`: `all_tools` admits none");
+    if (shared)
+      report(["all_tools"], "every tool is hidden, so `all_tools` can have no effect", "hide tools by name, or leave `all_tools` out");
+  } else if (
+    shared &&
+    document["default"] === "deny" &&
+    (document["tools"] === undefined || (isFields(document["tools"]) && tools === 0))
+  ) {
+    report(
+      ["all_tools"],
+      "no tool is admitted, so `all_tools` can have no effect",
+      "list the tools under `tools`: `all_tools` admits none",
+    );
   }
 }
 
@@ -113,7 +134,8 @@ function fieldsOf(audit: unknown, at: readonly PointerToken[], isSound: IsSound,
       if (typeof text !== "string" || !isSound(place)) continue;
       const path = parsePath(text);
       if (isPathError(path)) report(place, path.error, path.fix);
-      else if (path.root !== "args") report(place, `\`${text}\` is no argument`, "start the path at `args`: identity and tool are in every record");
+      else if (path.root !== "args")
+        report(place, `\`${text}\` is no argument`, "start the path at `args`: identity and tool are in every record");
       else found.push({ path, at: place });
     }
     return found;
@@ -125,6 +147,10 @@ function checkSecrets(record: readonly Field[], secret: readonly Field[], report
   for (const { path, at } of record) {
     const covering = secret.find((field) => covers(field.path, path));
     if (covering === undefined) continue;
-    report(at, `\`${formatPath(path)}\` is secret by \`${formatPath(covering.path)}\`, so it is never recorded`, "take it out of `record`, or out of `secret`");
+    report(
+      at,
+      `\`${formatPath(path)}\` is secret by \`${formatPath(covering.path)}\`, so it is never recorded`,
+      "take it out of `record`, or out of `secret`",
+    );
   }
 }

@@ -89,7 +89,12 @@ export type Condition =
 
 const nested: z.ZodType<Condition> = z.lazy(() => conditionSchema).describe("a condition");
 const groups = {
-  predicate: { predicate: z.string().min(1), check: z.custom<Predicate["check"]>((value) => typeof value === "function").meta({ description: "a function", [onlyInTypeScript]: true }) },
+  predicate: {
+    predicate: z.string().min(1),
+    check: z
+      .custom<Predicate["check"]>((value) => typeof value === "function")
+      .meta({ description: "a function", [onlyInTypeScript]: true }),
+  },
   any: { any: z.array(nested).min(1) },
   all: { all: z.array(nested).min(1) },
   not: { not: nested },
@@ -167,10 +172,16 @@ const limitSchema = z.strictObject({
   window: windowSchema.optional(),
   max: z.union([z.number(), z.string()]).optional().describe("at most 9,000,000,000, with at most six fraction digits"),
   concurrent: z.int().min(1).describe("a whole number").optional().describe("caps calls in flight; stands without window, max and amounts"),
-  scope: z.union([z.enum(scopes), z.array(z.enum(scopes)).min(1)]).optional().describe("`grant` where absent"),
+  scope: z
+    .union([z.enum(scopes), z.array(z.enum(scopes)).min(1)])
+    .optional()
+    .describe("`grant` where absent"),
   increment: z.union([z.number(), z.string()]).optional().describe("what one call counts, 1 where absent"),
   increment_from: z.string().optional().describe("the argument that holds the amount"),
-  unit: z.union([z.literal("none"), z.strictObject({ path: z.string(), is: z.string() })]).optional().describe("required with `increment_from`"),
+  unit: z
+    .union([z.literal("none"), z.strictObject({ path: z.string(), is: z.string() })])
+    .optional()
+    .describe("required with `increment_from`"),
   count: z.enum(["sent", "answered", "protocol", "success"]).optional().describe("which calls count; `sent` where absent"),
   across: z.literal("servers").optional().describe("one counter for every server of the guard"),
   expires: duration.optional().describe("when a lifetime counter that is no longer touched ends"),

@@ -1,6 +1,6 @@
-import { isStandardSchema } from "./policy-schema.ts";
 import { jsonPointer, type PointerToken } from "./json-pointer.ts";
 import type { PolicyIssue } from "./policy-error.ts";
+import { isStandardSchema } from "./policy-schema.ts";
 
 /** Deeper than any condition may nest, and shallow enough for every recursion over the document. */
 const deepest = 128;
@@ -23,11 +23,15 @@ export function snapshotPolicy(input: unknown, { functions }: { functions: boole
 
   function copy(value: unknown, at: readonly PointerToken[]): unknown {
     if (value === null || typeof value === "boolean") return value;
-    if (typeof value === "string") return value.isWellFormed() ? value : refuse(at, "the text holds half of a surrogate pair", "write well-formed Unicode");
-    if (typeof value === "number") return Number.isFinite(value) ? value : refuse(at, `${value} is no JSON number`, "write a finite number");
-    if (isKeptWhole(value, at)) return functions ? value : refuse(at, "a function cannot stand in JSON", "load a policy with functions by `definePolicy`");
+    if (typeof value === "string")
+      return value.isWellFormed() ? value : refuse(at, "the text holds half of a surrogate pair", "write well-formed Unicode");
+    if (typeof value === "number")
+      return Number.isFinite(value) ? value : refuse(at, `${value} is no JSON number`, "write a finite number");
+    if (isKeptWhole(value, at))
+      return functions ? value : refuse(at, "a function cannot stand in JSON", "load a policy with functions by `definePolicy`");
     if (value === undefined) return refuse(at, "the value is undefined", "leave the key out, or give it a value");
-    if (typeof value !== "object") return refuse(at, `a ${typeof value} is no JSON value`, "write plain data; functions go into `predicate`");
+    if (typeof value !== "object")
+      return refuse(at, `a ${typeof value} is no JSON value`, "write plain data; functions go into `predicate`");
     if (at.length > deepest) return refuse(at, `the document is nested more than ${deepest} levels deep`, "nest less");
     if (open.has(value)) return refuse(at, "the value contains itself", "write it out without the cycle");
     open.add(value);
@@ -39,7 +43,8 @@ export function snapshotPolicy(input: unknown, { functions }: { functions: boole
   function copyArray(value: readonly unknown[], at: readonly PointerToken[]): unknown {
     const copied = Array.from({ length: value.length }, (_, index) => copyProperty(value, String(index), [...at, index]));
     for (const key of Reflect.ownKeys(value)) {
-      if (key !== "length" && !(typeof key === "string" && /^[0-9]+$/.test(key))) refuse(at, `the list has the extra property \`${String(key)}\``, "write a plain list");
+      if (key !== "length" && !(typeof key === "string" && /^[0-9]+$/.test(key)))
+        refuse(at, `the list has the extra property \`${String(key)}\``, "write a plain list");
     }
     return Object.freeze(copied);
   }

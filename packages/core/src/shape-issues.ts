@@ -153,7 +153,9 @@ function expected(schema: Schema): string {
     case "array":
       return `a list of ${expected(def.element)}`;
     case "object":
-      return `{ ${Object.keys(def.shape).filter((key) => def.shape[key]?._zod.optin === undefined).join(", ")} }`;
+      return `{ ${Object.keys(def.shape)
+        .filter((key) => def.shape[key]?._zod.optin === undefined)
+        .join(", ")} }`;
     case "literal":
       return def.values.map(shown).join(" or ");
     case "enum":
