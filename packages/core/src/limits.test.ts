@@ -134,6 +134,12 @@ test("an amount is read exactly from the argument, as a number or a decimal stri
   expect(debitOf({ increment: "2.5" }).amount).toBe(2_500_000);
 });
 
+test("one limit reads the amount of each call anew", () => {
+  const spent = compiled({ increment_from: "args.amount", unit: "none" });
+  const amounts = [3, 3, 5].map((amount) => spent.debitFor(call({ args: { amount } })));
+  expect(amounts.map((made) => ("refusal" in made ? undefined : made.debit.amount))).toEqual([3_000_000, 3_000_000, 5_000_000]);
+});
+
 test.each([
   [{}, "is missing"],
   [{ amount: -1 }, "is negative"],

@@ -114,7 +114,10 @@ test.each(windows)("a call that is refused in a %s would not have fitted", (_, w
 test.each(windows)("the wait that a %s tells is exact: a millisecond earlier nothing fits, then it does", (_, window) => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.integer({ min: 0, max: 4_000 }), fc.integer({ min: 1, max: 2 * unit })), { minLength: 1, maxLength: 40 }),
+      fc.array(
+        fc.tuple(fc.integer({ min: 0, max: 4_000 }), fc.oneof(fc.constantFrom(unit, 2 * unit), fc.integer({ min: 1, max: 2 * unit }))),
+        { minLength: 1, maxLength: 40 },
+      ),
       (attempts) => {
         const store = memoryStore();
         let now = start;
@@ -156,6 +159,15 @@ test("a give-back after the window has passed does not free the next one", () =>
   take(store, [calls()], start + 60_000);
   store.settle(old, [0], start + 60_001);
   expect(store.reserve([calls()], start + 60_002).granted).toBe(false);
+});
+
+test("a give-back after a debit has left a sliding window frees none that came after", () => {
+  const store = memoryStore();
+  const rolling = calls({ window: { kind: "sliding", ms: 1_000 }, max: 2 * unit });
+  const old = take(store, [rolling], start);
+  for (const at of [999, 1_000]) take(store, [rolling], start + at);
+  store.settle(old, [0], start + 1_000);
+  expect(store.reserve([rolling], start + 1_000).granted).toBe(false);
 });
 
 test("a give-back after a session was forgotten does not free the next one, also within one millisecond", () => {

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { type CounterStore, memoryStore } from "@holdpoint/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { counterStoreContract, runCounterStoreCase } from "./counter-store.ts";
-import { counterStoreCases } from "./counter-store-cases.ts";
+import { counterStoreCases, counterStoreContract, runCounterStoreCase } from "./counter-store.ts";
 import { counterStoreHistory, runHistory } from "./counter-store-history.ts";
 
 counterStoreContract("memory", () => ({ store: memoryStore() }), { test, expect });

@@ -1,5 +1,10 @@
 import type { CounterStore } from "@holdpoint/core";
-import { type CaseAssert, type CounterStoreCase, type CounterStoreSubject, caseStart, counterStoreCases } from "./counter-store-cases.ts";
+import { type CaseAssert, type CounterStoreCase, type CounterStoreSubject, caseStart } from "./counter-store-case.ts";
+import { countingCases } from "./counter-store-counting.ts";
+import { timeCases } from "./counter-store-time.ts";
+
+/** What every counter store must do, as plain data: `counterStoreContract` runs them, or `runCounterStoreCase` under any other test runner. */
+export const counterStoreCases: readonly CounterStoreCase[] = [...countingCases, ...timeCases];
 
 export interface OpenedCounterStore {
   readonly store: CounterStore;
