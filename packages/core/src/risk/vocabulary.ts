@@ -165,7 +165,7 @@ export const combinations: readonly Combination[] = [
   { verbs: "complete finalize submit", objects: "order orders", category: "financial", unless: "work sort" },
   { verbs: "track", objects: "package packages parcel shipment shipments delivery flight flights order orders status", category: "read" },
   { verbs: "convert render", objects: "file files document documents pdf video videos image images audio animation", category: "write" },
-  { verbs: "return give", objects: "order orders item items purchase book feedback", category: "write" },
+  { verbs: "return", objects: "order orders item items purchase book feedback", category: "write" },
   { verbs: "provide answer", objects: "feedback rating ratings call input response", category: "write" },
   { verbs: "collect", objects: "payment payments fee fees money", category: "financial" },
   { verbs: "load", objects: "extension plugin module", category: "execute" },

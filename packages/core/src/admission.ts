@@ -1,0 +1,120 @@
+import { reasonFor } from "./approval-request.ts";
+import { reasonOf } from "./audit.ts";
+import { type Denial, decide, type Plan } from "./decide.ts";
+import { bindingOf, dropStaleYeses, hold, isCovered } from "./holding.ts";
+import { type JsonObject, takeSnapshot } from "./json-snapshot.ts";
+import { redeemToken } from "./open-calls.ts";
+import {
+  type Admission,
+  asCall,
+  type CallRequest,
+  catalogOf,
+  causeOfSuspension,
+  type GuardParts,
+  isCancelled,
+  openPassage,
+  type Passage,
+  type Preview,
+  type Refusing,
+  refuse,
+  type Suspension,
+} from "./passage.ts";
+import { canaryPrefix, canaryRefusal, cancelled, deniedBy, failed, type Refusal, unfit } from "./refusal.ts";
+import { release } from "./release.ts";
+
+/**
+ * The path of every call: snapshot, decide, ask whoever must be asked, decide again, release.
+ *
+ * INVARIANT (fail-closed): whatever throws on the way becomes a refusal in this one `catch`, and an admission is made in one place, at the end of
+ * `release`, or for the token of a call that was released before.
+ */
+export async function admit(request: CallRequest, server: string, guard: GuardParts): Promise<Admission | Refusal | Suspension> {
+  const call = openPassage(request, server, guard);
+  try {
+    return await pass(call);
+  } catch (error) {
+    const suspended = causeOfSuspension(error);
+    return suspended ?? refuse(call, failed(reasonOf(error)));
+  }
+}
+
+/** What `admit` would decide now. Nothing is asked, charged or recorded, and limits are not looked at. */
+export async function preview(request: CallRequest, server: string, guard: GuardParts): Promise<Preview> {
+  const call = openPassage(request, server, guard);
+  try {
+    const unreadable = readArguments(call);
+    if (unreadable) return { outcome: "deny", ...unreadable };
+    await listed(call);
+    const verdict = judge(call);
+    if (verdict.outcome === "deny") return { outcome: "deny", ...deniedBy(verdict) };
+    if (verdict.approvals.length === 0) return { outcome: "allow" };
+    const { binding } = bindingOf(call, verdict.approvals);
+    const rules = verdict.approvals.map((rule) => rule.id);
+    return { outcome: "hold", rules, reasons: verdict.approvals.map(reasonFor), binding, arguments: call.arguments };
+  } catch (error) {
+    return { outcome: "deny", ...failed(reasonOf(error)) };
+  }
+}
+
+async function pass(call: Passage): Promise<Admission | Refusal> {
+  const { request, guard } = call;
+  if (request.tool.startsWith(canaryPrefix)) {
+    await guard.recorder.note({ type: "canary", server: call.server, tool: request.tool });
+    return refuse(call, canaryRefusal);
+  }
+  const unreadable = readArguments(call);
+  if (unreadable) return refuse(call, unreadable);
+  await listed(call);
+  const redeemed = redeemToken(call);
+  if (redeemed) return redeemed;
+
+  // Each turn decides anew, by the policy and the definition of that moment, and ends in a verdict or with one more yes.
+  for (;;) {
+    if (isCancelled(call)) return refuse(call, cancelled);
+    const verdict = judge(call);
+    if (verdict.outcome === "deny") return refuse(call, deniedBy(verdict));
+    dropStaleYeses(call);
+    const asking = verdict.approvals.filter((rule) => !isCovered(call, rule));
+    if (asking.length > 0) {
+      const refusal = await hold(call, verdict, asking);
+      if (refusal) return refuse(call, refusal, { plan: verdict });
+      await listed(call);
+      continue;
+    }
+    const released = await release(call, verdict);
+    if (released !== "again") return released;
+    await listed(call);
+  }
+}
+
+/** INVARIANT (sent-is-checked): the arguments are read once, here; all that comes after sees this snapshot. */
+function readArguments(call: Passage): Refusing | undefined {
+  const snapshot = takeSnapshot(call.request.arguments ?? {}, call.guard.bounds);
+  if (!snapshot.ok) return unfit(snapshot);
+  const { value } = snapshot;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return unfit({ code: "not_json", pointer: "", problem: "no object" });
+  call.original = call.arguments = value as JsonObject;
+  return undefined;
+}
+
+/** Waits for the server's newest list. One that cannot be had leaves the definition unknown, and the decision says so. */
+async function listed(call: Passage): Promise<void> {
+  const listing = catalogOf(call)?.ready();
+  if (!listing) return;
+  try {
+    await listing;
+  } catch {}
+}
+
+function judge(call: Passage): Denial | Plan {
+  const { guard, request, server } = call;
+  call.policy = guard.policy(server);
+  call.definition = catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" };
+  return decide(call.policy, asCall(call), {
+    now: guard.now(),
+    namespace: guard.namespace,
+    definition: call.definition,
+    mode: guard.mode,
+    failOpen: guard.failOpen,
+  });
+}

@@ -1,0 +1,251 @@
+import { type CompiledApproval, type CompiledLayer, type CompiledPolicy, type CompiledRule, type CompiledTool, toolOf } from "./compile-policy.ts";
+import type { Definition } from "./definitions.ts";
+import { type Evaluated, evaluateAll } from "./evidence.ts";
+import { type Facts, timeFacts } from "./facts.ts";
+import { describeProblems, type SchemaProblem } from "./schema-problem.ts";
+import type { JsonObject } from "./json-snapshot.ts";
+import { type LimitCall, type LimitDebit, mergeDebits, planDebits } from "./limits.ts";
+import { notAvailable, notPermitted, type RefusalCode } from "./refusal.ts";
+import { type Bounds, findBounds } from "./would-pass.ts";
+
+/** A call as it is judged: names, and plain JSON taken once. */
+export interface Call {
+  readonly server: string;
+  readonly tool: string;
+  readonly arguments: JsonObject;
+  /** The identity of the session and what the host added. */
+  readonly context: JsonObject;
+}
+
+/** What the decision needs besides the policy and the call. */
+export interface DecisionFacts {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly namespace: string;
+  readonly definition: Definition;
+  readonly mode: "enforce" | "observe";
+  readonly failOpen?: { readonly inputSchema?: boolean } | undefined;
+}
+
+/** The call may not leave. Carries its evidence: `evaluated` and `wouldPass` are worked out when they are first read. */
+export interface Denial {
+  readonly outcome: "deny";
+  /** The rule that refused: a JSON Pointer, or `(hidden)`, `(default deny)`, `(no policy)`, `(definition …)`. */
+  readonly rule: string;
+  readonly code: RefusalCode;
+  /** For the model. */
+  readonly message: string;
+  /** For the operator: paths, types and policy literals, never argument values. */
+  readonly detail: string;
+  readonly retryAfterMs?: number | undefined;
+  /** Bounds which, applied together, were verified by deciding again. For the operator; for the model only under `explain: "model"`. */
+  readonly wouldPass?: Bounds | undefined;
+  readonly evaluated: readonly Evaluated[];
+  /** True where the rule says `explain: "model"`. */
+  readonly explains: boolean;
+}
+
+/** The call may leave once the debits are reserved and the approvals are given; the guard sees to both. */
+export interface Plan {
+  readonly outcome: "allow" | "hold";
+  readonly debits: readonly LimitDebit[];
+  readonly approvals: readonly CompiledApproval[];
+  /** Debits of observed limits: charged if enforcement would have let the call pass, and never a reason to refuse. */
+  readonly observedDebits: readonly LimitDebit[];
+  /** What enforcement would have refused or held, under `observe`. */
+  readonly observed: readonly (Denial | CompiledApproval)[];
+  /** Weaknesses that the host chose and that were used: to be recorded. */
+  readonly failedOpen: readonly string[];
+  readonly evaluated: readonly Evaluated[];
+}
+
+/**
+ * Decides one call: pure and synchronous. It answers a denial, or the plan of what must be reserved and who must be asked before the call may leave.
+ *
+ * The order (design §4) fixes only which rule is named: given the same counters, approvals and time, any deny beats any hold, and any hold beats allow.
+ * Limits without room are found later, by the store.
+ *
+ * @example
+ * const verdict = decide(compilePolicy(document), call, { now: Date.now(), namespace: "", definition: { state: "not_needed" }, mode: "enforce" });
+ */
+export function decide(policy: CompiledPolicy | undefined, call: Call, facts: DecisionFacts): Denial | Plan {
+  if (policy === undefined) {
+    return deny({ rule: "(no policy)", code: "no_policy", message: notAvailable(call.tool), detail: `no policy for server \`${call.server}\`` });
+  }
+  const layers = policy.layers.map((layer) => toolOf(layer, call.tool));
+  const judged = new Judged(policy, call, facts);
+
+  for (const [index, tool] of layers.entries()) {
+    const refusal = admission(policy.layers[index] as CompiledLayer, tool, call.tool);
+    if (refusal && judged.refuses(refusal)) return judged.denial;
+  }
+  const definition = judgeDefinition(layers, call, facts);
+  if (definition === "failed open") judged.failedOpen.push("inputSchema");
+  else if (definition) return deny(definition);
+
+  for (const tool of layers) {
+    const problems = tool.arguments?.(call.arguments);
+    if (problems && problems.length > 0) return deny(badArguments(tool.argumentsId, problems));
+  }
+  for (const tool of layers) {
+    for (const rule of tool.require) {
+      const truth = rule.test(judged.facts);
+      if (truth !== true && judged.refuses(ruleRefusal(rule, truth), rule.observe)) return judged.denial;
+    }
+    for (const rule of tool.denyIf) {
+      const truth = rule.test(judged.facts);
+      if (truth !== false && judged.refuses(ruleRefusal(rule, truth), rule.observe)) return judged.denial;
+    }
+  }
+  const limitCall: LimitCall = { namespace: facts.namespace, server: call.server, args: call.arguments, context: call.context };
+  for (const tool of layers) {
+    const planned = planDebits(tool.limits, limitCall);
+    for (const refusal of planned.refusals) if (judged.refuses(refusal, refusal.observe)) return judged.denial;
+    for (const debit of planned.debits) judged.charges(debit);
+  }
+  for (const tool of layers) {
+    for (const rule of tool.approvals) {
+      if (rule.test(judged.facts) !== false) judged.holds(rule);
+    }
+  }
+  return judged.plan();
+}
+
+type Refusal = Omit<Denial, "outcome" | "evaluated" | "explains" | "wouldPass"> & { readonly explains?: boolean; readonly byRule?: boolean };
+
+/** What has been found of one call so far. */
+class Judged {
+  readonly facts: Facts;
+  readonly failedOpen: string[] = [];
+  denial!: Denial;
+  readonly #policy: CompiledPolicy;
+  readonly #call: Call;
+  readonly #given: DecisionFacts;
+  readonly #observed: (Denial | CompiledApproval)[] = [];
+  readonly #debits: LimitDebit[] = [];
+  readonly #observedDebits: LimitDebit[] = [];
+  readonly #approvals: CompiledApproval[] = [];
+
+  constructor(policy: CompiledPolicy, call: Call, given: DecisionFacts) {
+    this.#policy = policy;
+    this.#call = call;
+    this.#given = given;
+    this.facts = factsOf(call, given);
+  }
+
+  /** True where the refusal stands; under `observe` it is noted, and the call goes on. */
+  refuses(refusal: Refusal, ruleObserves = false): boolean {
+    const denial = deny(refusal, this.#policy, this.#call, this.#given, this.facts);
+    if (ruleObserves || this.#given.mode === "observe") {
+      this.#observed.push(denial);
+      return false;
+    }
+    this.denial = denial;
+    return true;
+  }
+
+  charges(debit: LimitDebit): void {
+    const observed = debit.limit.observe || this.#given.mode === "observe";
+    (observed ? this.#observedDebits : this.#debits).push(debit);
+  }
+
+  holds(rule: CompiledApproval): void {
+    const observed = rule.observe || this.#given.mode === "observe";
+    (observed ? this.#observed : this.#approvals).push(rule);
+  }
+
+  plan(): Plan {
+    const policy = this.#policy;
+    const call = this.#call;
+    const facts = this.facts;
+    const debits = mergeDebits(this.#debits);
+    const charged = new Set(debits.map(({ debit }) => debit.key));
+    return {
+      outcome: this.#approvals.length > 0 ? "hold" : "allow",
+      debits,
+      approvals: this.#approvals,
+      observedDebits: mergeDebits(this.#observedDebits).filter(({ debit }) => !charged.has(debit.key)),
+      observed: this.#observed,
+      failedOpen: this.failedOpen,
+      get evaluated() {
+        return evaluateAll(policy, call.tool, facts);
+      },
+    };
+  }
+}
+
+function deny(refusal: Refusal, policy?: CompiledPolicy, call?: Call, given?: DecisionFacts, facts?: Facts): Denial {
+  let bounds: Bounds | undefined;
+  return {
+    outcome: "deny",
+    rule: refusal.rule,
+    code: refusal.code,
+    message: refusal.message,
+    detail: refusal.detail,
+    retryAfterMs: refusal.retryAfterMs,
+    explains: refusal.explains ?? false,
+    get evaluated() {
+      return policy && call && facts ? evaluateAll(policy, call.tool, facts) : [];
+    },
+    get wouldPass() {
+      if (!refusal.byRule || !policy || !call || !given) return undefined;
+      bounds ??= findBounds(policy, call, this, (changed) => decide(policy, changed, given));
+      return bounds;
+    },
+  };
+}
+
+function admission(layer: CompiledLayer, tool: CompiledTool, name: string): Refusal | undefined {
+  if (tool.hidden) return { rule: "(hidden)", code: "hidden", message: notAvailable(name), detail: `\`hide\` names \`${name}\`` };
+  if (tool.listed || layer.default === "allow") return undefined;
+  return {
+    rule: "(default deny)",
+    code: "default_deny",
+    message: notAvailable(name),
+    detail: `\`tools\` does not list \`${name}\`, and \`default\` is \`deny\``,
+  };
+}
+
+function judgeDefinition(tools: readonly CompiledTool[], call: Call, facts: DecisionFacts): Refusal | "failed open" | undefined {
+  const { definition } = facts;
+  if (definition.state === "known") {
+    if (tools.some((tool) => tool.ignoresInputSchema) || definition.judge === undefined) return undefined;
+    if (typeof definition.judge === "string") {
+      if (facts.failOpen?.inputSchema) return "failed open";
+      return definitionRefusal("unusable", call.tool, `the server's \`inputSchema\` cannot be used: ${definition.judge}`);
+    }
+    const problems = definition.judge(call.arguments);
+    return problems.length > 0 ? badArguments("(inputSchema)", problems) : undefined;
+  }
+  if (definition.state === "not_needed" && !tools.some((tool) => tool.readsClaims)) return undefined;
+  const state = definition.state === "not_needed" ? "unknown" : definition.state;
+  const problem = "problem" in definition ? definition.problem : "a rule reads what the server says of the tool, and no definition is known";
+  return definitionRefusal(state, call.tool, problem);
+}
+
+function definitionRefusal(state: "unknown" | "unusable" | "changed" | "unpinned", tool: string, detail: string): Refusal {
+  return { rule: `(definition ${state})`, code: `definition_${state}`, message: notAvailable(tool), detail };
+}
+
+function badArguments(rule: string, problems: readonly SchemaProblem[]): Refusal {
+  const text = describeProblems(problems);
+  return { rule, code: "arguments_invalid", message: text, detail: text };
+}
+
+function ruleRefusal(rule: CompiledRule, truth: unknown): Refusal {
+  const section = rule.section === "require" ? "require" : "deny_if";
+  return {
+    rule: rule.id,
+    code: section,
+    message: rule.onDeny ?? notPermitted,
+    detail: truth === "unknown" ? `\`${section}\` could not be judged, and what cannot be judged is refused` : `\`${section}\` is ${truth}`,
+    explains: rule.explain,
+    byRule: true,
+  };
+}
+
+function factsOf(call: Call, given: DecisionFacts): Facts {
+  const { definition } = given;
+  const tool = definition.state === "known" ? definition.facts : { name: call.tool, server: call.server };
+  return { args: call.arguments, context: call.context, tool, time: timeFacts(given.now) };
+}

@@ -1,0 +1,152 @@
+import { aboutApproval, type ApprovalRequest, type Approver, type Binding, bind, draftRecord, readVerdict, requestOf, type Verdict } from "./approval-request.ts";
+import type { ApprovalRecord } from "./approval-store.ts";
+import { isPromise, reasonOf } from "./audit.ts";
+import { type CompiledApproval, toolOf } from "./compile-policy.ts";
+import type { Plan } from "./decide.ts";
+import { asCall, causeOfSuspension, isCancelled, type Passage, type Refusing } from "./passage.ts";
+import type { Path } from "./path.ts";
+import { changedPointers, restoreSecrets } from "./redact.ts";
+import { cancelled, noApprover, refusedByPerson, stillPending, tooManyPending, unanswered } from "./refusal.ts";
+import { lookAtLimits } from "./release.ts";
+import { digestOf } from "./session.ts";
+
+/** Whether a person has already said yes to this rule for this call. */
+export function isCovered(call: Passage, rule: CompiledApproval): boolean {
+  if (call.within?.approved.has(rule.hash)) return true;
+  return call.yeses.some(({ record }) => record.rules.some(({ hash }) => hash === rule.hash));
+}
+
+/** Forgets each yes that was given for another definition, or for a function that may have changed with the policy. */
+export function dropStaleYeses(call: Passage): void {
+  const definition = digestOf(call.definition);
+  const holdsFunction = call.policy?.layers.some((layer) => toolOf(layer, call.request.tool).approvals.some((rule) => rule.holdsFunction));
+  call.yeses = call.yeses.filter((yes) => yes.definition === definition && (!holdsFunction || yes.policy === call.policy?.digest));
+}
+
+/**
+ * Gets one more yes for the call, or the reason why there is none. Nothing is reserved while a person thinks; that there is room now is looked at
+ * first, so that nobody is asked in vain.
+ */
+export async function hold(call: Passage, plan: Plan, asking: readonly CompiledApproval[]): Promise<Refusing | undefined> {
+  const { guard, request, record } = call;
+  const short = await lookAtLimits(call, plan.debits);
+  if (short) return short;
+  const binding = bindingOf(call, asking);
+  const now = guard.now();
+  const earlier = await guard.approvals.find({ binding: binding.binding, wide: binding.wideBindings }, now);
+  if (earlier) return accept(call, earlier);
+
+  const approve = request.approve ?? guard.approve;
+  if (!approve && !guard.approvalsOutlive) return noApprover(asking);
+  const bounds = { session: sessionKey(call), maxPending: guard.maxPendingApprovals };
+  const filed = await guard.approvals.request(draftRecord(guard.newId(), asCall(call), asking, binding, now), bounds, now);
+  if (filed === "full") return tooManyPending;
+  const pending = filed.record;
+  const about = aboutApproval(pending);
+  const signal = request.signal ? AbortSignal.any([request.signal, call.state.ending.signal]) : call.state.ending.signal;
+  const asked = requestOf(pending, secretPaths(call), signal);
+  if (!filed.joined) {
+    await record.approval({ type: "approval.requested", ...about });
+    notify(call, asked);
+  }
+  const answered = approve && (await ask(call, approve, asked, pending));
+  if (isCancelled(call)) return cancelled;
+  if (answered?.status === "approved") return accept(call, answered);
+  if (answered?.status === "refused") return refusedByPerson(answered);
+  if (guard.approvalsOutlive && guard.now() < pending.expiresAt) return stillPending(pending);
+  await record.approval({ type: "approval.expired", ...about });
+  return unanswered(pending);
+}
+
+export function bindingOf(call: Passage, asking: readonly CompiledApproval[]): Binding {
+  const around = { namespace: call.guard.namespace, definition: digestOf(call.definition), policy: call.policy?.digest ?? "" };
+  return bind(asCall(call), asking, around);
+}
+
+/** What a session's pending requests are counted by; the record's context holds the same. */
+function sessionKey(call: Passage): string {
+  const { context } = call.request.session;
+  return String(context.session ?? context.grant ?? "");
+}
+
+function accept(call: Passage, record: ApprovalRecord): undefined {
+  if (record.edited) {
+    call.arguments = restoreSecrets(record.edited, call.arguments, secretPaths(call));
+    // The editor's yes is for the edited call; what others said of the call before it covers no more.
+    call.yeses = call.yeses.filter((other) => other.record.widened);
+  }
+  call.yeses = [...call.yeses, { record, definition: digestOf(call.definition), policy: call.policy?.digest }];
+}
+
+/** Asks in place. Equal calls that wait for one request share its answer; the store sees to it that only one of them uses it. */
+function ask(call: Passage, approve: Approver, asked: ApprovalRequest, pending: ApprovalRecord): Promise<ApprovalRecord | undefined> {
+  const { guard, request } = call;
+  let asking = guard.asking.get(pending.id);
+  if (!asking) {
+    asking = answerOf(call, approve, asked, pending).finally(() => guard.asking.delete(pending.id));
+    guard.asking.set(pending.id, asking);
+  }
+  const waitMs = Math.min(pending.expiresAt - guard.now(), request.waitMs ?? guard.approvalWaitMs);
+  return firstOf(asking, waitMs, asked.signal);
+}
+
+async function answerOf(call: Passage, approve: Approver, asked: ApprovalRequest, pending: ApprovalRecord): Promise<ApprovalRecord | undefined> {
+  const { guard, record } = call;
+  const verdict = await verdictOf(approve, asked);
+  const edited = verdict.approved && verdict.arguments ? restoreSecrets(verdict.arguments, pending.arguments ?? {}, secretPaths(call)) : undefined;
+  const answered = await guard.approvals.answer(
+    pending.id,
+    verdict.approved ? { approved: true, by: verdict.by, edited, widen: verdict.widen } : { approved: false, by: verdict.by, reason: verdict.reason },
+    guard.now(),
+  );
+  if (!answered) return guard.approvals.get(pending.id, guard.now());
+  await record.approval({
+    type: answered.status === "approved" ? "approval.granted" : "approval.refused",
+    ...aboutApproval(answered),
+    reason: answered.refusal,
+    ...(edited ? { edited: changedPointers(pending.arguments ?? {}, edited) } : undefined),
+    ...(verdict.approved && verdict.unverified ? { unverified: true } : undefined),
+  });
+  return answered;
+}
+
+async function verdictOf(approve: Approver, asked: ApprovalRequest): Promise<Verdict> {
+  try {
+    return readVerdict(await approve(asked));
+  } catch (error) {
+    if (causeOfSuspension(error)) throw error;
+    return { approved: false, reason: `the approver failed: ${reasonOf(error)}` };
+  }
+}
+
+/** The answer, or `undefined` once the wait is over or the call is cancelled. Leaves no timer and no listener behind. */
+function firstOf<T>(promise: Promise<T>, waitMs: number, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
+      settle();
+    };
+    const giveUp = () => end(() => resolve(undefined));
+    // A timer holds at most 2^31 − 1 ms; a longer wait has none, and ends by its answer or the caller's signal.
+    const timer = waitMs < 2 ** 31 ? setTimeout(giveUp, Math.max(0, waitMs)) : undefined;
+    signal.addEventListener("abort", giveUp);
+    promise.then(
+      (value) => end(() => resolve(value)),
+      (error) => end(() => reject(error)),
+    );
+    if (signal.aborted) giveUp();
+  });
+}
+
+/** The host is told of a request, not waited for: who cannot be reached will not answer, and silence is no. */
+function notify({ guard }: Passage, asked: ApprovalRequest): void {
+  try {
+    const told = guard.notify?.(asked);
+    if (isPromise(told)) told.then(undefined, () => undefined);
+  } catch {}
+}
+
+function secretPaths(call: Passage): readonly Path[] {
+  return call.policy?.layers.flatMap((layer) => toolOf(layer, call.request.tool).secret) ?? [];
+}

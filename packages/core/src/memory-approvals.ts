@@ -1,0 +1,111 @@
+import type { ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
+
+/**
+ * Approvals of one process: they end with it. The default, and the model that durable stores are compared with.
+ *
+ * `maxRecords` (default 10,000) bounds it: records that have ended go first, a live one is never evicted, and a full store answers `"full"`.
+ *
+ * @example
+ * const approvals = memoryApprovals();
+ */
+export function memoryApprovals(options: { readonly maxRecords?: number } = {}): ApprovalStore {
+  const maxRecords = options.maxRecords ?? 10_000;
+  const records = new Map<string, ApprovalRecord>();
+
+  function read(id: string, now: number): ApprovalRecord | undefined {
+    const record = records.get(id);
+    if (!record || !isLive(record) || now < record.expiresAt) return record;
+    return write(end(record, "expired"));
+  }
+  function write(record: ApprovalRecord): ApprovalRecord {
+    records.set(record.id, record);
+    return record;
+  }
+  function* all(now: number): Generator<ApprovalRecord> {
+    for (const id of records.keys()) {
+      const record = read(id, now);
+      if (record) yield record;
+    }
+  }
+  function makeRoom(now: number): boolean {
+    if (records.size < maxRecords) return true;
+    for (const record of all(now)) if (!isLive(record)) records.delete(record.id);
+    return records.size < maxRecords;
+  }
+
+  return {
+    durability: "process",
+    request(draft, bounds, now) {
+      let pending = 0;
+      for (const record of all(now)) {
+        if (record.status !== "pending") continue;
+        if (record.binding === draft.binding) return { record, joined: true };
+        if (sessionOf(record) === bounds.session) pending++;
+      }
+      if (pending >= bounds.maxPending || !makeRoom(now)) return "full";
+      return { record: write(draft), joined: false };
+    },
+    answer(id, answer, now) {
+      const record = read(id, now);
+      if (record?.status !== "pending") return undefined;
+      const answered = { ...record, decidedAt: now, by: answer.by };
+      if (!answer.approved) return write(end({ ...answered, refusal: answer.reason }, "refused"));
+      const widened = answer.widen === true && record.wide !== undefined && answer.edited === undefined;
+      return write({
+        ...answered,
+        status: "approved",
+        edited: answer.edited,
+        widened,
+        usesLeft: widened && record.wide ? record.wide.uses : 1,
+        expiresAt: widened && record.wide ? now + record.wide.forMs : record.expiresAt,
+      });
+    },
+    find(query, now) {
+      let wider: ApprovalRecord | undefined;
+      for (const record of all(now)) {
+        if (record.status !== "approved") continue;
+        if (record.binding === query.binding) return record;
+        if (record.widened && record.wide && query.wide.includes(record.wide.binding)) wider ??= record;
+      }
+      return wider;
+    },
+    consume(id, now) {
+      const record = read(id, now);
+      if (record?.status !== "approved") return false;
+      const usesLeft = record.usesLeft - 1;
+      // The arguments stay until the call has provably left or not: `restore` may need them.
+      write({ ...record, usesLeft, status: usesLeft > 0 ? "approved" : "used" });
+      return true;
+    },
+    restore(id, now) {
+      const record = records.get(id);
+      if (!record || (record.status !== "used" && record.status !== "approved") || now >= record.expiresAt) return;
+      write({ ...record, usesLeft: record.usesLeft + 1, status: "approved" });
+    },
+    get: read,
+    list(filter, now) {
+      return [...all(now)].filter(
+        (record) =>
+          (filter.status === undefined || record.status === filter.status) && (filter.session === undefined || sessionOf(record) === filter.session),
+      );
+    },
+    revoke(id, by, now) {
+      const record = read(id, now);
+      if (!record || !isLive(record)) return false;
+      write({ ...end(record, "revoked"), by, decidedAt: now });
+      return true;
+    },
+  };
+}
+
+function isLive(record: ApprovalRecord): boolean {
+  return record.status === "pending" || record.status === "approved";
+}
+
+function end(record: ApprovalRecord, status: ApprovalStatus): ApprovalRecord {
+  return { ...record, status, arguments: undefined, edited: undefined };
+}
+
+function sessionOf(record: ApprovalRecord): string {
+  return String(record.context.session ?? record.context.grant ?? "");
+}

@@ -1,0 +1,59 @@
+import type { Outcome } from "./audit-event.ts";
+import type { CompiledApproval } from "./compile-policy.ts";
+import { type Admission, catalogOf, type Passage } from "./passage.ts";
+import { digestOf, type OpenCall, tokenKey } from "./session.ts";
+
+/**
+ * INVARIANT (decided-once): a tool seam's admission opens the call, and one equal send at the transport redeems it. The token is the entry in the
+ * session's own map: it is on no wire, names server, tool, arguments and definition, and is spent by `sends`.
+ */
+export function redeemToken(call: Passage): Admission | undefined {
+  const { request, state, server } = call;
+  if (request.seam !== "transport" || state.openCalls.size === 0) return undefined;
+  const definition = digestOf(catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" });
+  const open = state.openCalls.get(tokenKey(server, request.tool, call.arguments))?.filter((other) => other.definition === definition);
+  const fresh = open?.find((other) => other.sends === 0);
+  const token = fresh ?? open?.at(-1);
+  if (!token) return undefined;
+  token.sends++;
+  call.record.attemptOf(token.callId, token.sends);
+  if (fresh) {
+    return {
+      outcome: "allow",
+      arguments: call.arguments,
+      edited: [],
+      call: token.callId,
+      settle(outcome) {
+        token.outcome = outcome;
+      },
+    };
+  }
+  // A resend is an attempt of its own: decided and charged again, but not asked again inside the same open call.
+  call.within = token;
+  return undefined;
+}
+
+export function openToken(call: Passage, approved: readonly CompiledApproval[]): { readonly seen: () => Outcome | undefined; readonly close: () => void } | undefined {
+  const { request, state, server } = call;
+  if (request.seam === "transport") return undefined;
+  const key = tokenKey(server, request.tool, call.arguments);
+  const token: OpenCall = {
+    callId: call.record.call,
+    definition: digestOf(call.definition),
+    approved: new Set(approved.map((rule) => rule.hash)),
+    sends: 0,
+    outcome: undefined,
+  };
+  const equal = state.openCalls.get(key);
+  if (equal) equal.push(token);
+  else state.openCalls.set(key, [token]);
+  return {
+    seen: () => token.outcome,
+    close() {
+      const left = (state.openCalls.get(key) ?? []).filter((other) => other !== token);
+      if (left.length > 0) state.openCalls.set(key, left);
+      else state.openCalls.delete(key);
+    },
+  };
+}
+

@@ -1,0 +1,203 @@
+import { aboutApproval } from "./approval-request.ts";
+import type { ApprovalRecord } from "./approval-store.ts";
+import { isPromise, within } from "./audit.ts";
+import type { DecisionEvent, Outcome } from "./audit-event.ts";
+import { formatAmount } from "./amount.ts";
+import type { MaybePromise, Reservation, Room } from "./counter-store.ts";
+import type { Plan } from "./decide.ts";
+import { type LimitDebit, lackOfRoom, settleIndices } from "./limits.ts";
+import { openToken } from "./open-calls.ts";
+import { type Admission, catalogOf, isCancelled, judgementOf, type Passage, type Refusing, refuse } from "./passage.ts";
+import { changedPointers } from "./redact.ts";
+import { auditDown, cancelled, overLimit, type Refusal, storeDown } from "./refusal.ts";
+import { digestOf } from "./session.ts";
+
+/** What a call has taken and would give back if it does not leave. */
+interface Taken {
+  readonly reservations: { readonly debits: readonly LimitDebit[]; readonly reservation: Reservation; readonly room: readonly Room[] }[];
+  readonly approvals: ApprovalRecord[];
+}
+
+/**
+ * Reserves the debits, uses up the approvals and writes the decision, in this order. `"again"` where something that the plan rests on has changed
+ * meanwhile: the policy, the definition, or an approval that an equal call was first to use.
+ *
+ * INVARIANT (refused-spends-nothing): every way out but the last undoes what was taken.
+ */
+export async function release(call: Passage, plan: Plan): Promise<Admission | Refusal | "again"> {
+  const taken: Taken = { reservations: [], approvals: [] };
+  const reserved = await reserve(call, plan.debits, taken);
+  if (reserved.refusal) return refuse(call, reserved.refusal, { plan });
+  const observed = plan.observed.length > 0 ? plan.observed : await chargeObserved(call, plan, taken);
+  if (!(await useApprovals(call, taken)) || isStale(call)) {
+    await undo(call, taken, unsent);
+    return "again";
+  }
+  if (isCancelled(call)) {
+    await undo(call, taken, unsent);
+    return refuse(call, cancelled, { plan });
+  }
+  const failure = await call.record.allow({
+    ...judgementOf(call),
+    plan: { ...plan, observed },
+    failedOpen: [...plan.failedOpen, ...reserved.failedOpen],
+    approvals: taken.approvals.map((yes) => yes.id),
+    room: roomLeft(taken),
+  });
+  if (failure !== undefined) {
+    await undo(call, taken, unsent);
+    return refuse(call, auditDown(failure), { plan });
+  }
+  if (taken.approvals.length > 0) await recordUses(call, taken);
+  if (isCancelled(call)) {
+    // The decision stands in the record, so the call gets its outcome: it did not leave.
+    await undo(call, taken, unsent);
+    await call.record.outcome({ kind: "unsent", reason: "cancelled" });
+    return { outcome: "deny", ...cancelled };
+  }
+  return admission(call, plan, taken);
+}
+
+const unsent: Outcome = { kind: "unsent" };
+
+/** Nobody is asked about a call that has no room: `undefined` where every debit would fit now. */
+export async function lookAtLimits(call: Passage, debits: readonly LimitDebit[]): Promise<Refusing | undefined> {
+  if (debits.length === 0) return undefined;
+  try {
+    const looking = call.guard.store.look(debits.map(debitOf), call.guard.now());
+    const room = isPromise(looking) ? await within(call.guard.storeTimeoutMs, looking as Promise<readonly Room[]>) : looking;
+    const short = debits.flatMap(({ debit }, index) => ((room[index]?.remaining ?? 0) < debit.amount ? [index] : []));
+    return short.length > 0 ? overLimit(lackOfRoom(debits, short, room)) : undefined;
+  } catch (error) {
+    // Under `failMode: "open"` it is the reservation at release that fails open, and is recorded there.
+    return call.guard.failOpen.store ? undefined : storeDown(error);
+  }
+}
+
+function debitOf({ debit }: LimitDebit) {
+  return debit;
+}
+
+interface Reserving {
+  readonly refusal?: Refusing | undefined;
+  readonly failedOpen: readonly string[];
+}
+
+const nothingFailed: Reserving = { failedOpen: [] };
+
+async function reserve(call: Passage, debits: readonly LimitDebit[], taken: Taken): Promise<Reserving> {
+  if (debits.length === 0) return nothingFailed;
+  const { guard } = call;
+  try {
+    const reserving = guard.store.reserve(debits.map(debitOf), guard.now());
+    const reserved = isPromise(reserving) ? await inTime(call, reserving as Promise<Awaited<typeof reserving>>) : reserving;
+    if (!reserved.granted) return { refusal: overLimit(lackOfRoom(debits, reserved.short, reserved.room)), failedOpen: [] };
+    taken.reservations.push({ debits, reservation: reserved.reservation, room: reserved.room });
+    for (const { limit, debit } of debits) if (limit.endsWithSession) call.state.lifetimeKeys.add(debit.key);
+    return nothingFailed;
+  } catch (error) {
+    return guard.failOpen.store ? { failedOpen: ["store"] } : { refusal: storeDown(error), failedOpen: [] };
+  }
+}
+
+/** A reservation that is granted after the guard has given up on it belongs to no call, and is given back. */
+async function inTime<T extends { readonly granted: boolean }>({ guard }: Passage, reserving: Promise<T>): Promise<T> {
+  try {
+    return await within(guard.storeTimeoutMs, reserving);
+  } catch (error) {
+    const giveBack = (late: T) => {
+      const { reservation } = late as unknown as { reservation?: Reservation };
+      return reservation && guard.store.settle(reservation, [...reservation.debits.keys()], guard.now());
+    };
+    reserving.then(giveBack).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Observed limits are charged where enforcement would have let the call pass; where they lack room, that is what it would have refused. */
+async function chargeObserved(call: Passage, plan: Plan, taken: Taken): Promise<Plan["observed"]> {
+  const { refusal } = await reserve(call, plan.observedDebits, taken);
+  return refusal ? [{ outcome: "deny", ...refusal, evaluated: [], explains: false }] : [];
+}
+
+/** Takes one use of every yes. False where one is gone: it covers nothing any more. */
+async function useApprovals(call: Passage, taken: Taken): Promise<boolean> {
+  for (const yes of call.yeses) {
+    if (await call.guard.approvals.consume(yes.record.id, call.guard.now())) taken.approvals.push(yes.record);
+    else {
+      call.yeses = call.yeses.filter((other) => other !== yes);
+      return false;
+    }
+  }
+  return true;
+}
+
+function isStale(call: Passage): boolean {
+  if (call.guard.policy(call.server) !== call.policy) return true;
+  const definition = catalogOf(call)?.definition(call.request.tool);
+  return definition !== undefined && digestOf(definition) !== digestOf(call.definition);
+}
+
+async function recordUses(call: Passage, taken: Taken): Promise<void> {
+  for (const yes of taken.approvals) await call.record.approval({ type: "approval.used", ...aboutApproval(yes) });
+}
+
+function roomLeft(taken: Taken): DecisionEvent["room"] {
+  return taken.reservations.flatMap(({ debits, room }) =>
+    debits.map(({ limit }, index) => ({ limit: limit.id, remaining: formatAmount(room[index]?.remaining ?? 0) })),
+  );
+}
+
+function admission(call: Passage, plan: Plan, taken: Taken): Admission {
+  const token = openToken(call, plan.approvals);
+  const stopRenewing = keepSlots(call, taken);
+  let settled = false;
+  return {
+    outcome: "allow",
+    arguments: call.arguments,
+    edited: call.arguments === call.original ? [] : changedPointers(call.original, call.arguments),
+    call: call.record.call,
+    settle(told) {
+      if (settled) return;
+      settled = true;
+      const outcome = token?.seen() ?? told;
+      token?.close();
+      stopRenewing();
+      const undoing = undo(call, taken, outcome);
+      return undoing ? undoing.then(() => call.record.outcome(outcome)) : call.record.outcome(outcome);
+    },
+  };
+}
+
+/** Settles what was taken: each limit's `count` says what is given back for this outcome; approvals are restored only if the call never left. */
+function undo(call: Passage, taken: Taken, outcome: Outcome): Promise<void> | undefined {
+  const { guard } = call;
+  const waiting: Promise<unknown>[] = [];
+  for (const { debits, reservation } of taken.reservations.splice(0)) {
+    const giveBack = settleIndices(debits, outcome);
+    if (giveBack.length > 0 || debits.some(({ debit }) => debit.window.kind === "concurrent")) {
+      once(waiting, () => guard.store.settle(reservation, giveBack, guard.now()));
+    }
+  }
+  if (outcome.kind === "unsent") for (const yes of taken.approvals.splice(0)) once(waiting, () => guard.approvals.restore(yes.id, guard.now()));
+  return waiting.length > 0 ? Promise.all(waiting).then(() => undefined) : undefined;
+}
+
+/** A give-back that fails leaves a counter fuller than it need be. It is not repeated: giving back twice would admit too much. */
+function once(waiting: Promise<unknown>[], settle: () => MaybePromise<unknown>): void {
+  try {
+    const settling = settle();
+    if (isPromise(settling)) waiting.push(settling.catch(() => undefined));
+  } catch {}
+}
+
+/** Keeps the concurrent slots of a call in flight from running out of their lease. */
+function keepSlots({ guard }: Passage, taken: Taken): () => void {
+  const { store } = guard;
+  const slots = taken.reservations.filter(({ debits }) => debits.some(({ debit }) => debit.window.kind === "concurrent"));
+  if (!store.renew || store.renewEveryMs === undefined || slots.length === 0) return () => undefined;
+  const timer = setInterval(() => {
+    for (const { reservation } of slots) once([], () => store.renew?.(reservation, guard.now()));
+  }, store.renewEveryMs);
+  return () => clearInterval(timer);
+}

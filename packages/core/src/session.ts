@@ -1,0 +1,117 @@
+import { canonicalJson } from "./canonical-json.ts";
+import type { Definition } from "./definitions.ts";
+import type { Catalog } from "./definitions.ts";
+import type { Outcome } from "./audit-event.ts";
+import { HoldpointError } from "./holdpoint-error.ts";
+import { type Json, type JsonObject, takeSnapshot } from "./json-snapshot.ts";
+
+/** Who calls. What is not given is absent, but for `grant`, which is then `"default"`; the host adds what its conditions read. */
+export interface Identity {
+  readonly grant?: string | undefined;
+  readonly session?: string | undefined;
+  readonly run?: string | undefined;
+  readonly user?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly [key: string]: Json | undefined;
+}
+
+/** One agent's dealings through one guard: an identity, snapshotted and frozen. Adapters take it. */
+export interface Session {
+  /** Names the session in the audit trail. */
+  readonly id: string;
+  /** The identity as conditions read it at `context.*`. */
+  readonly context: JsonObject;
+  /** The same session with more identity, such as the run of one request. It ends with its origin. */
+  with(identity: Identity): Session;
+  /** Ends it: later calls are denied, its lifetime counters and its pending requests for approval go. */
+  end(): Promise<void>;
+}
+
+/** A call that a tool seam has admitted and that has not been answered yet. Its one token lets one equal send pass the transport. */
+export interface OpenCall {
+  readonly callId: string;
+  readonly definition: string | undefined;
+  /** Hashes of the approval rules to which a person has said yes for this call. */
+  readonly approved: ReadonlySet<string>;
+  sends: number;
+  /** What the transport saw, which is closer to the truth than what a tool wrapper can tell. */
+  outcome: Outcome | undefined;
+}
+
+/** What a session shares with all that were made from it by `with`. */
+export interface SessionState {
+  readonly openCalls: Map<string, OpenCall[]>;
+  readonly catalogs: Map<string, Catalog>;
+  /** Keys of lifetime counters that this session has charged. */
+  readonly lifetimeKeys: Set<string>;
+  readonly ending: AbortController;
+  calls: number;
+}
+
+const states = new WeakMap<Session, SessionState>();
+
+/** The guard's side of a session. Throws `HoldpointError` (`configuration`) for an object that `guard.session` did not make. */
+export function stateOf(session: Session): SessionState {
+  const state = states.get(session);
+  if (!state) throw new HoldpointError("configuration", "this is no session: make one with `guard.session({ … })`");
+  return state;
+}
+
+export function createSession(identity: Identity, id: string, onEnd: (session: Session, state: SessionState) => Promise<void>): Session {
+  const state: SessionState = {
+    openCalls: new Map(),
+    catalogs: new Map(),
+    lifetimeKeys: new Set(),
+    ending: new AbortController(),
+    calls: 0,
+  };
+  return derive(contextOf(identity));
+
+  function derive(context: JsonObject): Session {
+    const session: Session = Object.freeze({
+      id,
+      context,
+      with: (more: Identity) => derive(contextOf({ ...context, ...more })),
+      async end() {
+        if (state.ending.signal.aborted) return;
+        state.ending.abort(new HoldpointError("session_ended", "the session has ended"));
+        await onEnd(session, state);
+      },
+    });
+    states.set(session, state);
+    return session;
+  }
+}
+
+const identityKeys = ["grant", "session", "run", "user", "tenant", "agent"];
+
+function contextOf(identity: Identity): JsonObject {
+  const snapshot = takeSnapshot({ ...identity, grant: identity.grant ?? "default" });
+  if (!snapshot.ok) throw new HoldpointError("configuration", `session: at \`${snapshot.pointer || "/"}\`: ${snapshot.problem}: give plain JSON`);
+  const context = snapshot.value as JsonObject;
+  for (const key of identityKeys) {
+    const value = context[key];
+    if (value !== undefined && (typeof value !== "string" || value === "")) {
+      throw new HoldpointError("configuration", `session: \`${key}\` must be text that is not empty`);
+    }
+  }
+  return freeze(context);
+}
+
+function freeze<T extends Json>(value: T): T {
+  if (value !== null && typeof value === "object") {
+    for (const part of Object.values(value)) freeze(part as Json);
+    Object.freeze(value);
+  }
+  return value;
+}
+
+/** What a token is bound to: the transport redeems it only for the same server, tool, arguments and identity. */
+export function tokenKey(server: string, tool: string, args: JsonObject): string {
+  return canonicalJson([server, tool, args]);
+}
+
+export function digestOf(definition: Definition): string | undefined {
+  return definition.state === "known" ? definition.digest : undefined;
+}
