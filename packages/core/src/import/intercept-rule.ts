@@ -175,7 +175,7 @@ function addState(rule: Rule, state: State | undefined, parts: RuleParts, { owne
     counter: key,
     window: state.window,
     max: exceeds ? 0 : Math.min(Math.floor(lowest), largestNumber),
-    scope: "grant",
+    scope: "global",
     ...amount,
     count: "protocol",
     ...named(rule, onDeny),
@@ -213,7 +213,7 @@ function readRateLimit(at: Cursor, rule: Rule, { owner, counters, log }: RuleCon
     counter,
     window,
     max,
-    scope: "grant",
+    scope: "global",
     count: "protocol",
     ...named(rule, rule.onDeny ?? `Rate limit of ${max} per ${spoken} reached. Try again later.`),
   };

@@ -142,6 +142,19 @@ tools:
   expect(found.every(({ column, fix }) => column !== undefined && fix !== "")).toBe(true);
 });
 
+test("rules for every tool are left out where no tool can be called, since an entry without effect does not load", () => {
+  const everyTool = { "*": { rules: [{ rate_limit: "5/minute" }] } };
+  for (const closed of [{ default: "deny" }, { default: "allow", hide: ["*"] }, { default: "deny", hide: ["t"] }]) {
+    const { policy, notes } = fromIntercept({
+      version: "1",
+      ...closed,
+      tools: { ...everyTool, ...(closed.hide?.includes("t") && { t: {} }) },
+    });
+    expect(policy).not.toHaveProperty("all_tools");
+    expect(notes.map(({ message }) => message)).toContain("no tool can be called: the rules for every tool are left out");
+  }
+});
+
 test("a policy of Intercept is told from one of Holdpoint's by the `rules` of its tools", () => {
   expect(looksLikeIntercept(parse(stripe))).toBe(true);
   expect(looksLikeIntercept({ tools: { t: { rules: [] } } })).toBe(true);
