@@ -58,6 +58,17 @@ test("what nothing shows to be a read is a write, and the evidence says so", () 
   expect(evidence).toEqual([{ says: "write", because: "nothing shows that the tool only reads, so it is taken to write", from: "name" }]);
 });
 
+test("a verb that the tables lack is never taken for a read by the noun beside it", () => {
+  expect(category("sanitize_logs")).toBe("write");
+  expect(category("zapper", "Zaps the logs")).toBe("write");
+  expect(category("zapper", "Zaps logs and returns the status")).toBe("write");
+  expect(category("anonymizer", "Anonymize usage statistics")).toBe("write");
+  expect(category("blaster", "Automated report sender")).toBe("write");
+  expect(category("stock", "Checks the inventory and sends email alerts")).toBe("write");
+  expect(category("weather", "Current weather for a city")).toBe("read");
+  expect(category("db-stats")).toBe("read");
+});
+
 test("money moves where a verb with an effect meets its noun, or something is bought", () => {
   for (const name of [
     "create_refund",

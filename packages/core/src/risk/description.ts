@@ -1,7 +1,17 @@
 import { type Category, isGraver } from "./category.ts";
 import type { Reading } from "./name.ts";
-import { carrierChannels, codeWords, lightObjects, lightVerbs, otherChannels, readNouns, readOnlyWords, words } from "./vocabulary.ts";
-import { categoryWith, isNegated, sentencesOf, type Verb, verbIn } from "./words.ts";
+import {
+  carrierChannels,
+  codeWords,
+  lightObjects,
+  lightVerbs,
+  otherChannels,
+  plainEffects,
+  readNouns,
+  readOnlyWords,
+  words,
+} from "./vocabulary.ts";
+import { categoryWith, isNegated, sentencesOf, type Verb, verbIn, verbLike } from "./words.ts";
 
 /** Words before the verb of a description: "This tool allows you to quickly create …". */
 const openers =
@@ -97,17 +107,19 @@ function isCarrierSend(words: readonly string[]): boolean {
   );
 }
 
-/** "Current weather for a city": no verb, but a noun that is looked at. Not believed beside a verb with an effect. */
+/** "Current weather for a city": no verb, but a noun that is looked at. Not believed beside a verb with an effect, or after what may be a verb unknown here. */
 function nounPhrase(sentence: readonly string[]): Reading | undefined {
-  const effect = purpose(sentence);
-  if (effect) return effect;
+  const served = purpose(sentence);
+  const [first = "", second = ""] = sentence;
+  if (served && (served.category !== "read" || openers.has(first))) return served;
+  if (!openers.has(first) && !readNouns.has(first) && (determiners.has(second) || verbLike.test(first))) return undefined;
   const at = sentence.findIndex((word, place) => place < 8 && readNouns.has(word) && headEnds.test(sentence[place + 1] ?? ""));
   if (at === -1) return undefined;
   return { category: "read", because: `the description is about \`${sentence[at]}\``, firmness: "guess", objects: [...sentence] };
 }
 
 /** What may follow the head of a noun phrase: "status of …", "a web search tool"; not "report sender". */
-const headEnds = /^(?:of|for|about|on|from|in|across|by|at|within|and|,|tool|api|engine|service|)$/;
+const headEnds = /^(?:of|with|to|for|about|on|from|in|across|by|at|within|and|,|tool|api|engine|service|)$/;
 
 /** "A tool to delete …", "Provides the ability to create …", "for sending …": an effect, or else a reading, that a phrase is said to serve. */
 function purpose(sentence: readonly string[]): Reading | undefined {
@@ -137,7 +149,11 @@ function joinedVerbs(sentence: readonly string[], first: Reading | undefined): R
     const listed = /^(?:and|or|then|,|\/|&)$/.test(before) || (/^(?:also|then|optionally)$/.test(before) && at > 1);
     const form = verbIn(sentence[0] ?? "")?.form ?? verb.form;
     const bare = inChain && verb.kind === "verb" && !lightVerbs.has(first.verb ?? "");
-    return listed && (determiners.has(next) || bare) && verb.form === form ? [readVerb(verb, sentence, at)] : [];
+    return listed &&
+      (determiners.has(next) || bare || (plainEffects.has(word) && before !== "," && !lightVerbs.has(first.verb ?? ""))) &&
+      verb.form === form
+      ? [readVerb(verb, sentence, at)]
+      : [];
   });
 }
 

@@ -33,7 +33,8 @@ export function readName(name: string): Reading | undefined {
   const head = headVerb(found, tokens);
   if (head) return withJoined(head.verb, head.firmness, found, tokens);
   const last = tokens.findLast((token) => !fillers.has(token) && /\p{L}/u.test(token));
-  if (last === undefined || !readNouns.has(last)) return undefined;
+  if (last === undefined || !readNouns.has(last) || (tokens.length > 1 && /(?:i[sz]e|ify|ate)$/.test(tokens[0] as string)))
+    return undefined;
   return { category: "read", because: `the name is a thing that is looked at: \`${last}\``, firmness: "guess", objects: tokens };
 }
 

@@ -87,7 +87,7 @@ export interface SignalFacts {
 export function findSignals(facts: SignalFacts): Signal[] {
   const sentences = [nameTokens(facts.name), ...sentencesOf(facts.description)];
   return [
-    ...fromParameters(facts.parameters),
+    ...fromParameters(facts.parameters, facts.category),
     ...fromWords("bulk", "Bulk/mass operation \u2014 affects multiple targets", bulkWords, sentences, facts.category !== "read"),
     ...fromWords("admin", "Admin/system-level operation", adminWords, sentences, true),
     ...chargesMoney(facts, sentences),
@@ -95,7 +95,7 @@ export function findSignals(facts: SignalFacts): Signal[] {
   ];
 }
 
-function fromParameters({ list, count }: Parameters): Signal[] {
+function fromParameters({ list, count }: Parameters, category: Category): Signal[] {
   const signals = parameterSignals.flatMap(({ id, phrase, last, whole }) =>
     list
       .filter(({ tokens, types, choices }) => {
@@ -104,6 +104,7 @@ function fromParameters({ list, count }: Parameters): Signal[] {
           (types.length > 0 && types.every((type) => type === "boolean" || type === "number" || type === "integer"))
         )
           return false;
+        if (id === "freeform-code" && category === "read" && tokens.at(-1) === "query") return false;
         if (id === "freeform-code" && tokens.some((token) => factualCodes.has(token))) return false;
         return last.has(tokens.at(-1) ?? "") || whole.has(tokens.join(""));
       })

@@ -39,7 +39,7 @@ export const verbs: Readonly<Record<Category, Readonly<Partial<Record<Kind, stri
       claim unclaim favorite unfavorite favourite crop flip instrument retweet unretweet repost crosspost rewrite amend substitute contribute
       commit reserve finalize finalise reduce place initiate dial acquire void settle`,
     either: `update push pull import schedule release share draft select record log request upgrade downgrade branch tag label fork merge patch clone backup backfill
-      fix refactor reindex plot draw design open touch stage stash link pair focus watch review track forward bridge wrap unwrap shift vote react hold`,
+      fix refactor reindex plot draw design open touch stage stash link pair focus watch review track forward bridge wrap unwrap shift vote react hold map`,
     noun: `post comment message email note mention issue feedback rate like annotation address text mail file tweet index report flag host sign route chart`,
   },
   execute: {
@@ -122,10 +122,9 @@ export const nounPairs: ReadonlySet<string> = new Set(
 /** A thing that is looked at: a name or a description that is nothing but such a noun ("db-stats") is a read, unless something else speaks. */
 export const readNouns =
   words(`info information details detail status stats statistics schema tree log logs history metrics summary overview size count version docs documentation
-  forecast profile balance usage report reports list results result data content contents metadata indexes indices properties state health
-  help diff search lookup analysis statistics reference examples options recommendations insights quote quotes price prices news weather
-  snapshot screenshot transcript definition definitions messages events files requests replies comments timeline feed feeds calendar availability support trends
-  leaderboard rankings outline changelog glossary activity topology graph dependencies advisories alerts listing`);
+  forecast usage report reports list results metadata indexes indices health help diff search lookup analysis reference insights price prices news
+  weather snapshot screenshot transcript definition definitions replies timeline availability support trends leaderboard rankings outline changelog glossary activity
+  topology quote quotes balance`);
 
 /** The parts of a name that say nothing about what the tool does. */
 export const fillers =
@@ -153,6 +152,7 @@ const notMoney = `${neutralHeads} webhook event events topic pubsub sns feed new
   email sort column display list work db database sql`;
 
 export const combinations: readonly Combination[] = [
+  { verbs: "map", objects: "website websites site sites url codebase repository dependencies", category: "read" },
   { verbs: "evaluate", objects: "mathematical math arithmetic formula", category: "read" },
   { verbs: "generate", objects: "random", category: "read", unless: "image" },
   { verbs: "renew", objects: "domain domains membership license plan policy", category: "financial" },
@@ -273,9 +273,16 @@ export const lightVerbs = words("run execute perform conduct use call generate s
 export const lightObjects =
   words(`query queries search searches lookup analysis aggregation aggregations check checks find diagnostic diagnostics self-test selftest inspection
   comparison calculation report select screenshot snapshot list summary overview research request`);
+/** Effects that no noun is spelt like, so that "and send email alerts" needs no article to be believed. */
+export const plainEffects =
+  words(`send delete remove execute publish purchase pay insert upload deploy install save notify erase append sends deletes removes executes publishes pays
+  inserts uploads deploys installs saves notifies erases appends creates writes adds marks updates posts`);
+
+/** Beside these, "run" or "execute" is no mere way of reading. */
 export const codeWords = words(
   "sql cypher command commands script scripts code javascript python shell bash program arbitrary mutation graphql statement statements",
 );
+/** What makes even a query in such a language a read. */
 export const readOnlyWords = words("select read-only readonly");
 
 /** Databases whose query language can change what it queries: "query" alone shows no read there. */

@@ -9,6 +9,9 @@ export interface Verb {
   readonly form: "base" | "s" | "ing";
 }
 
+/** How an English verb that the tables lack may end: "sanitize", "anonymises", "zaps". Read where only a verb or a noun phrase can stand. */
+export const verbLike = /(?:i[sz]e|ify|ate|s)$/;
+
 /** Gerunds that are things ("a listing", "a booking"), so no verbs in a name. */
 const gerundNouns = words(
   "booking building billing holding listing meeting posting pricing rating reading ring setting shipping staging string testing tracking trading training using",
