@@ -32,6 +32,9 @@ export interface MemoryStore extends CounterStore {
   readonly size: number;
 }
 
+/** The furthest that a date reaches from the epoch, in milliseconds (ECMA-262, time values). */
+const LAST_DATE = 8.64e15;
+
 /** One counter with something on it. It lives until `end`; what is on it, and since when, depends on the kind of its window. */
 interface Counter {
   readonly kind: Window["kind"];
@@ -67,7 +70,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 
   /** Whole milliseconds, and never back in time. */
   function tick(now: number): number {
-    if (!Number.isFinite(now)) throw new CounterStoreError("the time of a call is not a finite number of milliseconds");
+    if (!(Math.abs(now) <= LAST_DATE)) throw new CounterStoreError("the time of a call is no number of milliseconds that a date can hold");
     if (now > lastSeen) lastSeen = Math.floor(now);
     return lastSeen;
   }
@@ -111,7 +114,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     nextDeath = Math.min(nextDeath, counter.end);
   }
 
-  /** With each new counter, two old ones are looked at: the dead never outnumber those met since, at a constant cost. */
+  /** With each new counter two old ones are looked at, so that the dead are found as fast as counters are made, at a constant cost. */
   function sweepTwo(at: number): void {
     for (let step = 0; step < 2; step += 1) {
       const next = sweeper.next();

@@ -18,7 +18,7 @@ function onServerClock(): CounterStore {
     forget: async (keys) => store.forget(keys),
   };
 }
-counterStoreContract("server clock", () => ({ store: onServerClock() }), { test, expect, clock: "server" });
+counterStoreContract("server clock", () => ({ store: onServerClock() }), { test: test.concurrent, expect, clock: "server" });
 
 test("the cases run on `node:assert` as well", async () => {
   for (const one of counterStoreCases) await runCounterStoreCase(one, () => ({ store: memoryStore() }), assert);
