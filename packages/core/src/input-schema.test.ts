@@ -311,6 +311,9 @@ test("[fail-closed] a judgement that takes too much work refuses", () => {
   expect(judgeOf(doubling("anyOf"))({})).toEqual(tooMuch);
   expect(judgeOf({ not: doubling("oneOf"), $defs: doubling("oneOf").$defs })({})).toEqual(tooMuch);
   expect(judgeOf({ pattern: "^(([a-z]){0,30}([a-y]){0,30}){0,16}x$" })("a".repeat(500_000) as never)).toEqual(tooMuch);
+  const listOf = (items: object) => judgeOf({ properties: { a: { items } } })({ a: Array.from({ length: 90_000 }, () => 1.5) } as never);
+  expect(listOf({ allOf: Array.from({ length: 20_000 }, () => true) })).toEqual(tooMuch);
+  expect(listOf({ allOf: Array.from({ length: 5_000 }, () => ({ multipleOf: 0.5 })) })).toEqual(tooMuch);
   const chain = Object.fromEntries(Array.from({ length: 4000 }, (_, index) => [`c${index + 1}`, { $ref: `#/$defs/c${index}` }]));
   expect(judgeOf({ $ref: "#/$defs/c4000", $defs: { c0: true, ...chain } })({})).toEqual(tooMuch);
 });
@@ -335,6 +338,18 @@ test("a pattern that backtracking engines choke on is judged, and one that the l
     expect(problemWith({ pattern: start.repeat(40_000) }), start).toContain("cannot be used");
   const patterns = Array.from({ length: 500 }, (_, index) => ({ pattern: `^a{0,900}b${index}` }));
   expect(problemWith({ allOf: patterns })).toContain("all patterns of the schema together");
+});
+
+test("what was refused is not called unknown as well", () => {
+  const judge = judgeOf({ properties: { a: { type: "number" } }, unevaluatedProperties: false });
+  expect(judge({ a: "x" })).toEqual([{ pointer: "/a", message: "expected a number" }]);
+  expect(judge({ a: 1, b: 1 })).toEqual([{ pointer: "/b", message: "unknown property" }]);
+});
+
+test("keywords in parts that only a reference leads to count", () => {
+  const schema = { $ref: "#/components/closed", components: { closed: { properties: { a: true }, unevaluatedProperties: false } } };
+  expect(judgeOf(schema)({ a: 1 })).toEqual([]);
+  expect(judgeOf(schema)({ b: 1 })).toEqual([{ pointer: "/b", message: "unknown property" }]);
 });
 
 test("a verdict does not depend on the calls before", () => {

@@ -2,7 +2,7 @@ import { type JsonObject, type SnapshotBounds, takeSnapshot } from "./json-snaps
 import { PolicyError } from "./policy-error.ts";
 import { compileSchema } from "./schema-compiler.ts";
 import { UnusableSchema } from "./schema-document.ts";
-import type { Check, Run } from "./schema-evaluation.ts";
+import type { Check, Finding, Run } from "./schema-evaluation.ts";
 import type { SchemaProblem } from "./schema-problem.ts";
 import { isStandardSchema, judgeStandardSchema } from "./standard-schema-judge.ts";
 
@@ -69,21 +69,28 @@ export function compileArguments(schema: unknown, pointer: string): Judge {
 
 function judgeBy(check: Check, { maxSteps, maxProblems }: SchemaBounds): Judge {
   return (args) => {
-    const problems: Run["problems"] = [];
     try {
       // Most calls are valid: the first pass finds only the verdict, and stops at the first problem.
       if (check(args, startRun(null, maxSteps, maxProblems))) return [];
-      check(args, startRun(problems, maxSteps, maxProblems));
     } catch {
       // INVARIANT (fail-closed): a judgement that goes over its bounds is no verdict, and refuses.
-      if (problems.length === 0)
-        return [{ pointer: "", message: "the arguments are too much work to judge by this schema: send fewer or smaller values" }];
+      return [{ pointer: "", message: "the arguments are too much work to judge by this schema: send fewer or smaller values" }];
     }
-    if (problems.length === 0) return [{ pointer: "", message: "the arguments do not match the schema" }];
-    return problems.map(({ pointer, message }) => ({ pointer, message }));
+    return problemsBy(check, args, maxSteps, maxProblems);
   };
 }
 
-function startRun(problems: Run["problems"], steps: number, maxProblems: number): Run {
+function problemsBy(check: Check, args: JsonObject, maxSteps: number, maxProblems: number): readonly SchemaProblem[] {
+  const problems: Finding[] = [];
+  try {
+    check(args, startRun(problems, maxSteps, maxProblems));
+  } catch {
+    // To explain takes more work than to judge; what was found until then is still true.
+  }
+  if (problems.length === 0) return [{ pointer: "", message: "the arguments do not match the schema" }];
+  return problems.map(({ pointer, message }) => ({ pointer, message }));
+}
+
+function startRun(problems: Finding[] | null, steps: number, maxProblems: number): Run {
   return { problems, maxProblems, path: [], steps, depth: 0, evaluated: null };
 }

@@ -48,7 +48,10 @@ export function compileSchema(root: Json): Check {
 }
 
 function booleanCheck(accepted: boolean): Check {
-  return (_value, run) => accepted || reject(run, "false", "no value is allowed here");
+  return (_value, run) => {
+    charge(run, 1);
+    return accepted || reject(run, "false", "no value is allowed here");
+  };
 }
 
 function compileBody(keywords: Keywords): Check {
@@ -63,9 +66,10 @@ function compileBody(keywords: Keywords): Check {
     if (typeof value !== "object" || value === null) return true;
     return Array.isArray(value) ? forArrays(value, run) : forObjects(value as JsonObject, run);
   };
-  const rest = every([...literalChecks(keywords), ofMembers, ...combinatorChecks(keywords), ...unevaluatedChecks(keywords)]);
-  // What a value of the wrong type lacks besides is of no use to anyone.
-  const body: Check = type ? (value, run) => type(value, run) && rest(value, run) : rest;
+  const rest = every([...literalChecks(keywords), ofMembers, ...combinatorChecks(keywords)]);
+  const remaining = every(unevaluatedChecks(keywords));
+  // What a value of the wrong type lacks besides is of no use to anyone; and what was refused was not evaluated, but is not unknown either.
+  const body: Check = (value, run) => (!type || type(value, run)) && rest(value, run) && remaining(value, run);
   return keywords.tracksEvaluated ? withOwnEvaluated(body) : body;
 }
 

@@ -50,13 +50,11 @@ export function readSchemaDocument(root: JsonObject): SchemaDocument {
   const places = new Map<JsonObject, Place>();
   const resources = new Map<string, JsonObject>([[rootBase, root]]);
   const anchors = new Map<string, JsonObject>();
-  let usesUnevaluated = false;
 
   function index(schema: Json, pointer: string, outerBase: string): void {
     if (!isSchemaObject(schema)) return;
     const base = identify(schema, pointer, outerBase);
     places.set(schema, { pointer, base });
-    if (Object.hasOwn(schema, "unevaluatedProperties") || Object.hasOwn(schema, "unevaluatedItems")) usesUnevaluated = true;
     for (const { schema: inner, pointer: at } of subschemas(schema, pointer)) index(inner, at, base);
   }
 
@@ -102,9 +100,11 @@ export function readSchemaDocument(root: JsonObject): SchemaDocument {
   }
 
   index(root, "", rootBase);
+  // Read off the text, which also holds the parts that only a reference will lead to; to find a keyword where there is none does no harm.
+  const written = JSON.stringify(root);
   return {
-    usesUnevaluated,
-    isBundle: resources.size > 2 || (resources.size === 2 && places.get(root)!.base === rootBase),
+    usesUnevaluated: /"unevaluated(?:Properties|Items)":/.test(written),
+    isBundle: [...written.matchAll(/"\$id":/g)].length > (Object.hasOwn(root, "$id") ? 1 : 0),
     pointerOf: (schema) => places.get(schema)?.pointer ?? "",
     resolve,
   };

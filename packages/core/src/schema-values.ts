@@ -20,7 +20,7 @@ type TypeName = keyof typeof typePhrases;
 export function typeCheck(keywords: Keywords): Check | undefined {
   const stated = keywords.value("type");
   if (stated === undefined) return undefined;
-  const types: readonly Json[] = Array.isArray(stated) ? stated : [stated];
+  const types: readonly Json[] = [...new Set<Json>(Array.isArray(stated) ? stated : [stated])];
   if (types.length === 0 || !types.every(isTypeName))
     throw keywords.unusable("type", `expected some of ${Object.keys(typePhrases).join(", ")}`);
   const message = `expected ${alternatives(types.map((type) => typePhrases[type]))}`;
@@ -103,7 +103,10 @@ export function numberChecks(keywords: Keywords): Check<number>[] {
   const divisor = keywords.number("multipleOf");
   if (divisor !== undefined) {
     if (divisor <= 0) throw keywords.unusable("multipleOf", "expected a number above 0");
-    checks.push((value, run) => isMultiple(value, divisor) || reject(run, "multipleOf", `expected a multiple of ${divisor}`));
+    checks.push((value, run) => {
+      charge(run, 10);
+      return isMultiple(value, divisor) || reject(run, "multipleOf", `expected a multiple of ${divisor}`);
+    });
   }
   return checks;
 }

@@ -74,8 +74,9 @@ function withoutValues(message: unknown, value: Json | undefined): string {
   if (typeof message !== "string" || message === "" || message.length > maxScreenedLength) return general;
   const texts = value === undefined ? [] : scalarTexts(value);
   if (texts.length > maxScreenedValues) return general;
+  const quotable = texts.filter((text) => text.length <= message.length);
   // The longest first, so that no value is left in pieces by a shorter one inside it.
-  const screened = texts
+  const screened = quotable
     .toSorted((left, right) => right.length - left.length)
     .reduce((text, found) => text.replaceAll(standingAlone(found), "…"), message);
   return shown(screened.replaceAll("`", "'"), maxMessageCharacters);
