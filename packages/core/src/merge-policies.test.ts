@@ -89,7 +89,9 @@ test("[strict-load] a field is recorded by every layer, or by none", () => {
 
 test("what two lists of paths share is the inner of two paths", () => {
   const paths = (...texts: string[]) => texts.map((text) => parsePath(text) as Path);
-  expect(intersectPaths(paths("args.a", "args.list[*].x"), paths("args.a.b", "args.list[0]", "args.list[1].x", "args.ab"))).toEqual(
-    paths("args.a.b", "args.list[1].x"),
+  const shared = intersectPaths(
+    paths("args.a", "args.list[*].x", "args.all[*]"),
+    paths("args.a.b", "args.list[0]", "args.list[1].x", "args.ab", "args.all[*]"),
   );
+  expect(shared).toEqual(paths("args.a.b", "args.list[1].x", "args.all[*]"));
 });

@@ -10,7 +10,7 @@ export interface PolicyIssue {
   readonly fix: string;
 }
 
-/** A policy that cannot be fully understood. `issues` holds everything that is wrong with it, in the order of the document's parts. */
+/** A policy that cannot be fully understood. `issues` holds everything that is wrong with it. */
 export class PolicyError extends HoldpointError {
   override name = "PolicyError";
   readonly issues: readonly PolicyIssue[];

@@ -54,7 +54,7 @@ test("[strict-load] renaming any key of a policy keeps it from loading", () => {
       });
       expect(() => parsePolicy(wrong)).toThrow(PolicyError);
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
@@ -147,6 +147,6 @@ test("[strict-load] any value at any place is judged, and never breaks the loade
         expect(PolicyError.is(error), String((error as Error).stack)).toBe(true);
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
