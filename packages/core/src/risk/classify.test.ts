@@ -112,6 +112,7 @@ test("the gravest operation that a schema offers decides", () => {
 test("code in an argument runs, unless the verb only looks at it or only reading is possible", () => {
   expect(category("query", "Query the warehouse", { sql: { type: "string" } })).toBe("execute");
   expect(category("query", "Run a read-only SQL query", { sql: { type: "string" } })).toBe("read");
+  expect(category("thing", "Run a command to select what is deleted")).toBe("execute");
   expect(category("explain_query", "Explains a plan", { sql: { type: "string" } })).toBe("read");
   expect(category("query_logs", "Query logs", { query: { type: "string", description: "text to look for" } })).toBe("read");
 });

@@ -73,16 +73,11 @@ function readVerb(verb: Verb, sentence: readonly string[], at: number): Reading 
   const combined = categoryWith(verb, objects);
   if (combined.object === undefined && lightVerbs.has(verb.base)) {
     const object = objects.find((word) => lightObjects.has(word));
-    const harmless = whole.some((word) => readOnlyWords.has(word)) || joinedText(whole).includes("read mode");
+    const claimed =
+      whole.some((word, place) => readOnlyWords.has(word) && !isNegated(whole, place)) || joinedText(whole).includes("read mode");
+    const harmless = claimed || objects.includes("select");
     if (harmless || (object !== undefined && !objects.some((word) => codeWords.has(word)))) {
-      const because = `${said}, which only reads`;
-      return {
-        category: verb.category === "read" || verb.base !== "create" ? "read" : verb.category,
-        because,
-        firmness: "guess",
-        verb: verb.base,
-        objects,
-      };
+      return { category: "read", because: `${said}, which only reads`, firmness: "guess", verb: verb.base, objects };
     }
   }
   return { category: combined.category, because: said, firmness: "verb", verb: verb.base, objects };
@@ -148,12 +143,9 @@ function joinedVerbs(sentence: readonly string[], first: Reading | undefined): R
     if (at === 0 || verb === undefined || verb.kind === "noun" || verb.category === "read" || isNegated(sentence, at)) return [];
     const listed = /^(?:and|or|then|,|\/|&)$/.test(before) || (/^(?:also|then|optionally)$/.test(before) && at > 1);
     const form = verbIn(sentence[0] ?? "")?.form ?? verb.form;
-    const bare = inChain && verb.kind === "verb" && !lightVerbs.has(first.verb ?? "");
-    return listed &&
-      (determiners.has(next) || bare || (plainEffects.has(word) && before !== "," && !lightVerbs.has(first.verb ?? ""))) &&
-      verb.form === form
-      ? [readVerb(verb, sentence, at)]
-      : [];
+    // "Execute an INSERT, UPDATE, or DELETE query": after such a verb the words of a list are its objects.
+    const bare = !lightVerbs.has(first.verb ?? "") && ((inChain && verb.kind === "verb") || (plainEffects.has(word) && before !== ","));
+    return listed && (determiners.has(next) || bare) && verb.form === form ? [readVerb(verb, sentence, at)] : [];
   });
 }
 

@@ -283,7 +283,7 @@ export const codeWords = words(
   "sql cypher command commands script scripts code javascript python shell bash program arbitrary mutation graphql statement statements",
 );
 /** What makes even a query in such a language a read. */
-export const readOnlyWords = words("select read-only readonly");
+export const readOnlyWords = words("read-only readonly");
 
 /** Databases whose query language can change what it queries: "query" alone shows no read there. */
 export const writableQueries = words(
