@@ -44,7 +44,7 @@ export async function preview(request: CallRequest, server: string, guard: Guard
   try {
     const unreadable = readArguments(call);
     if (unreadable) return { outcome: "deny", ...unreadable };
-    await listed(call);
+    await listed(catalogOf(call)?.ready());
     const verdict = judge(call);
     if (verdict.outcome === "deny") return { outcome: "deny", ...deniedBy(verdict) };
     if (verdict.approvals.length === 0) return { outcome: "allow" };
@@ -64,7 +64,8 @@ async function pass(call: Passage): Promise<Admission | Refusal> {
   }
   const unreadable = readArguments(call);
   if (unreadable) return refuse(call, unreadable);
-  await listed(call);
+  const listing = catalogOf(call)?.ready();
+  if (listing) await listed(listing);
   const redeemed = redeemToken(call);
   if (redeemed) return redeemed;
 
@@ -77,13 +78,12 @@ async function pass(call: Passage): Promise<Admission | Refusal> {
     const asking = verdict.approvals.filter((rule) => !isCovered(call, rule));
     if (asking.length > 0) {
       const refusal = await hold(call, verdict, asking);
-      if (refusal) return refuse(call, refusal, { plan: verdict });
-      await listed(call);
-      continue;
+      if (refusal) return refuse(call, refusal, { observed: verdict.observed });
+    } else {
+      const released = await release(call, verdict);
+      if (released !== "again") return released;
     }
-    const released = await release(call, verdict);
-    if (released !== "again") return released;
-    await listed(call);
+    await listed(catalogOf(call)?.ready());
   }
 }
 
@@ -98,9 +98,7 @@ function readArguments(call: Passage): Refusing | undefined {
 }
 
 /** Waits for the server's newest list. One that cannot be had leaves the definition unknown, and the decision says so. */
-async function listed(call: Passage): Promise<void> {
-  const listing = catalogOf(call)?.ready();
-  if (!listing) return;
+async function listed(listing: Promise<void> | undefined): Promise<void> {
   try {
     await listing;
   } catch {}

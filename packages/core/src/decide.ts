@@ -4,7 +4,7 @@ import { type Evaluated, evaluateAll } from "./evidence.ts";
 import { type Facts, timeFacts } from "./facts.ts";
 import { describeProblems, type SchemaProblem } from "./schema-problem.ts";
 import type { JsonObject } from "./json-snapshot.ts";
-import { type LimitCall, type LimitDebit, mergeDebits, planDebits } from "./limits.ts";
+import { type LimitCall, type LimitDebit, mergeDebits } from "./limits.ts";
 import { notAvailable, notPermitted, type RefusalCode } from "./refusal.ts";
 import { type Bounds, findBounds } from "./would-pass.ts";
 
@@ -72,109 +72,114 @@ export function decide(policy: CompiledPolicy | undefined, call: Call, facts: De
   if (policy === undefined) {
     return deny({ rule: "(no policy)", code: "no_policy", message: notAvailable(call.tool), detail: `no policy for server \`${call.server}\`` });
   }
-  const layers = policy.layers.map((layer) => toolOf(layer, call.tool));
-  const judged = new Judged(policy, call, facts);
+  const tools = policy.layers.map((layer) => toolOf(layer, call.tool));
+  const judging: Judging = {
+    policy,
+    call,
+    given: facts,
+    facts: factsOf(call, facts),
+    debits: [],
+    observedDebits: [],
+    approvals: [],
+    observed: [],
+    failedOpen: [],
+  };
+  return judge(judging, tools) ?? planOf(judging);
+}
 
-  for (const [index, tool] of layers.entries()) {
+function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undefined {
+  const { policy, call, given, facts } = judging;
+  const observing = given.mode === "observe";
+
+  for (const [index, tool] of tools.entries()) {
     const refusal = admission(policy.layers[index] as CompiledLayer, tool, call.tool);
-    if (refusal && judged.refuses(refusal)) return judged.denial;
+    const denial = refusal && refuse(judging, refusal, false);
+    if (denial) return denial;
   }
-  const definition = judgeDefinition(layers, call, facts);
-  if (definition === "failed open") judged.failedOpen.push("inputSchema");
+  const definition = judgeDefinition(tools, call, given);
+  if (definition === "failed open") judging.failedOpen = ["inputSchema"];
   else if (definition) return deny(definition);
 
-  for (const tool of layers) {
+  for (const tool of tools) {
     const problems = tool.arguments?.(call.arguments);
     if (problems && problems.length > 0) return deny(badArguments(tool.argumentsId, problems));
   }
-  for (const tool of layers) {
+  for (const tool of tools) {
     for (const rule of tool.require) {
-      const truth = rule.test(judged.facts);
-      if (truth !== true && judged.refuses(ruleRefusal(rule, truth), rule.observe)) return judged.denial;
+      const truth = rule.test(facts);
+      const denial = truth === true ? undefined : refuse(judging, ruleRefusal(rule, truth), rule.observe);
+      if (denial) return denial;
     }
     for (const rule of tool.denyIf) {
-      const truth = rule.test(judged.facts);
-      if (truth !== false && judged.refuses(ruleRefusal(rule, truth), rule.observe)) return judged.denial;
+      const truth = rule.test(facts);
+      const denial = truth === false ? undefined : refuse(judging, ruleRefusal(rule, truth), rule.observe);
+      if (denial) return denial;
     }
   }
-  const limitCall: LimitCall = { namespace: facts.namespace, server: call.server, args: call.arguments, context: call.context };
-  for (const tool of layers) {
-    const planned = planDebits(tool.limits, limitCall);
-    for (const refusal of planned.refusals) if (judged.refuses(refusal, refusal.observe)) return judged.denial;
-    for (const debit of planned.debits) judged.charges(debit);
+  const limitCall: LimitCall = { namespace: given.namespace, server: call.server, args: call.arguments, context: call.context };
+  for (const tool of tools) {
+    for (const limit of tool.limits) {
+      const made = limit.debitFor(limitCall);
+      if ("refusal" in made) {
+        const denial = refuse(judging, made.refusal, limit.observe);
+        if (denial) return denial;
+      } else (observing || limit.observe ? judging.observedDebits : judging.debits).push(made);
+    }
   }
-  for (const tool of layers) {
+  for (const tool of tools) {
     for (const rule of tool.approvals) {
-      if (rule.test(judged.facts) !== false) judged.holds(rule);
+      if (rule.test(facts) !== false) (observing || rule.observe ? judging.observed : judging.approvals).push(rule);
     }
   }
-  return judged.plan();
+  return undefined;
 }
 
 type Refusal = Omit<Denial, "outcome" | "evaluated" | "explains" | "wouldPass"> & { readonly explains?: boolean; readonly byRule?: boolean };
 
 /** What has been found of one call so far. */
-class Judged {
+interface Judging {
+  readonly policy: CompiledPolicy;
+  readonly call: Call;
+  readonly given: DecisionFacts;
   readonly facts: Facts;
-  readonly failedOpen: string[] = [];
-  denial!: Denial;
-  readonly #policy: CompiledPolicy;
-  readonly #call: Call;
-  readonly #given: DecisionFacts;
-  readonly #observed: (Denial | CompiledApproval)[] = [];
-  readonly #debits: LimitDebit[] = [];
-  readonly #observedDebits: LimitDebit[] = [];
-  readonly #approvals: CompiledApproval[] = [];
-
-  constructor(policy: CompiledPolicy, call: Call, given: DecisionFacts) {
-    this.#policy = policy;
-    this.#call = call;
-    this.#given = given;
-    this.facts = factsOf(call, given);
-  }
-
-  /** True where the refusal stands; under `observe` it is noted, and the call goes on. */
-  refuses(refusal: Refusal, ruleObserves = false): boolean {
-    const denial = deny(refusal, this.#policy, this.#call, this.#given, this.facts);
-    if (ruleObserves || this.#given.mode === "observe") {
-      this.#observed.push(denial);
-      return false;
-    }
-    this.denial = denial;
-    return true;
-  }
-
-  charges(debit: LimitDebit): void {
-    const observed = debit.limit.observe || this.#given.mode === "observe";
-    (observed ? this.#observedDebits : this.#debits).push(debit);
-  }
-
-  holds(rule: CompiledApproval): void {
-    const observed = rule.observe || this.#given.mode === "observe";
-    (observed ? this.#observed : this.#approvals).push(rule);
-  }
-
-  plan(): Plan {
-    const policy = this.#policy;
-    const call = this.#call;
-    const facts = this.facts;
-    const debits = mergeDebits(this.#debits);
-    const charged = new Set(debits.map(({ debit }) => debit.key));
-    return {
-      outcome: this.#approvals.length > 0 ? "hold" : "allow",
-      debits,
-      approvals: this.#approvals,
-      observedDebits: mergeDebits(this.#observedDebits).filter(({ debit }) => !charged.has(debit.key)),
-      observed: this.#observed,
-      failedOpen: this.failedOpen,
-      get evaluated() {
-        return evaluateAll(policy, call.tool, facts);
-      },
-    };
-  }
+  readonly debits: LimitDebit[];
+  readonly observedDebits: LimitDebit[];
+  readonly approvals: CompiledApproval[];
+  readonly observed: (Denial | CompiledApproval)[];
+  failedOpen: readonly string[];
 }
 
-function deny(refusal: Refusal, policy?: CompiledPolicy, call?: Call, given?: DecisionFacts, facts?: Facts): Denial {
+/** The denial where the refusal stands; under `observe` it is noted, and the call goes on. */
+function refuse(judging: Judging, refusal: Refusal, ruleObserves: boolean): Denial | undefined {
+  const denial = deny(refusal, judging);
+  if (!ruleObserves && judging.given.mode === "enforce") return denial;
+  judging.observed.push(denial);
+  return undefined;
+}
+
+function planOf(judging: Judging): Plan {
+  const { approvals, observed, failedOpen, policy, call, facts } = judging;
+  const debits = mergeDebits(judging.debits);
+  return {
+    outcome: approvals.length > 0 ? "hold" : "allow",
+    debits,
+    approvals,
+    observedDebits: uncharged(judging.observedDebits, debits),
+    observed,
+    failedOpen,
+    get evaluated() {
+      return evaluateAll(policy, call.tool, facts);
+    },
+  };
+}
+
+/** A counter that an enforced limit charges is not charged again for an observed one. */
+function uncharged(observed: readonly LimitDebit[], enforced: readonly LimitDebit[]): readonly LimitDebit[] {
+  if (observed.length === 0) return observed;
+  return mergeDebits(observed).filter(({ debit }) => !enforced.some((other) => other.debit.key === debit.key));
+}
+
+function deny(refusal: Refusal, judging?: Judging): Denial {
   let bounds: Bounds | undefined;
   return {
     outcome: "deny",
@@ -185,10 +190,11 @@ function deny(refusal: Refusal, policy?: CompiledPolicy, call?: Call, given?: De
     retryAfterMs: refusal.retryAfterMs,
     explains: refusal.explains ?? false,
     get evaluated() {
-      return policy && call && facts ? evaluateAll(policy, call.tool, facts) : [];
+      return judging ? evaluateAll(judging.policy, judging.call.tool, judging.facts) : [];
     },
     get wouldPass() {
-      if (!refusal.byRule || !policy || !call || !given) return undefined;
+      if (!refusal.byRule || !judging) return undefined;
+      const { policy, call, given } = judging;
       bounds ??= findBounds(policy, call, this, (changed) => decide(policy, changed, given));
       return bounds;
     },

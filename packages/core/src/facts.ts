@@ -13,6 +13,19 @@ export interface Facts {
 
 /** `time.*` at one instant, in UTC: `hour` 0 to 23, `weekday` 1 (Monday) to 7, `date` as `2026-01-31`. */
 export function timeFacts(nowMs: number): Facts["time"] {
+  const hours = Math.floor(nowMs / 3_600_000);
+  if (hours !== last.hours) last = { hours, facts: factsAt(nowMs) };
+  return last.facts;
+}
+
+/** Nothing in them changes within an hour, and every decision needs them. */
+let last = { hours: 0, facts: factsAt(0) };
+
+function factsAt(nowMs: number): Facts["time"] {
   const instant = new Date(nowMs);
-  return { hour: instant.getUTCHours(), weekday: ((instant.getUTCDay() + 6) % 7) + 1, date: instant.toISOString().slice(0, 10) };
+  return Object.freeze({
+    hour: instant.getUTCHours(),
+    weekday: ((instant.getUTCDay() + 6) % 7) + 1,
+    date: instant.toISOString().slice(0, 10),
+  });
 }

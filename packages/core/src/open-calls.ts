@@ -1,7 +1,8 @@
 import type { Outcome } from "./audit-event.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import type { CompiledApproval } from "./compile-policy.ts";
 import { type Admission, catalogOf, type Passage } from "./passage.ts";
-import { digestOf, type OpenCall, tokenKey } from "./session.ts";
+import { digestOf, type OpenCall } from "./session.ts";
 
 /**
  * INVARIANT (decided-once): a tool seam's admission opens the call, and one equal send at the transport redeems it. The token is the entry in the
@@ -11,7 +12,10 @@ export function redeemToken(call: Passage): Admission | undefined {
   const { request, state, server } = call;
   if (request.seam !== "transport" || state.openCalls.size === 0) return undefined;
   const definition = digestOf(catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" });
-  const open = state.openCalls.get(tokenKey(server, request.tool, call.arguments))?.filter((other) => other.definition === definition);
+  const sent = canonicalJson(call.arguments);
+  const open = state.openCalls
+    .get(keyOf(server, request.tool))
+    ?.filter((other) => other.definition === definition && canonicalJson(other.arguments) === sent);
   const fresh = open?.find((other) => other.sends === 0);
   const token = fresh ?? open?.at(-1);
   if (!token) return undefined;
@@ -36,9 +40,10 @@ export function redeemToken(call: Passage): Admission | undefined {
 export function openToken(call: Passage, approved: readonly CompiledApproval[]): { readonly seen: () => Outcome | undefined; readonly close: () => void } | undefined {
   const { request, state, server } = call;
   if (request.seam === "transport") return undefined;
-  const key = tokenKey(server, request.tool, call.arguments);
+  const key = keyOf(server, request.tool);
   const token: OpenCall = {
     callId: call.record.call,
+    arguments: call.arguments,
     definition: digestOf(call.definition),
     approved: new Set(approved.map((rule) => rule.hash)),
     sends: 0,
@@ -57,3 +62,7 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
   };
 }
 
+
+function keyOf(server: string, tool: string): string {
+  return JSON.stringify([server, tool]);
+}

@@ -16,7 +16,8 @@ import type { Refusal } from "./refusal.ts";
 /** What the decision of a call was made of, as far as it got. */
 export interface Judgement {
   readonly policy?: CompiledPolicy | undefined;
-  readonly plan?: Plan | undefined;
+  /** What enforcement would have refused or held. */
+  readonly observed?: Plan["observed"] | undefined;
   readonly arguments?: JsonObject | undefined;
   readonly definition?: Definition | undefined;
   readonly approvals?: readonly string[] | undefined;
@@ -114,33 +115,41 @@ export function createRecorder({ trail, guard, mode, key, now }: RecorderOptions
       let attempt = 1;
       const { session } = request;
       function about() {
+        const { v, id, time } = base();
+        return { v, id, time, guard, call, attempt, session: session.id, server, tool: request.tool, identity: session.context, callId: request.callId };
+      }
+      function decision(fields: Pick<DecisionEvent, "outcome" | "rule" | "code" | "detail" | "retryAfterMs">, judgement: Judgement): DecisionEvent {
+        decidedAt = now();
+        const { v, id, time } = base();
+        const { argumentKeys, otherKeys } = keysOf(judgement);
         return {
-          ...base(),
+          v,
+          id,
+          time,
+          guard,
           call,
           attempt,
           session: session.id,
           server,
           tool: request.tool,
           identity: session.context,
-          ...(request.callId === undefined ? undefined : { callId: request.callId }),
-        };
-      }
-      function decision(fields: Pick<DecisionEvent, "outcome" | "rule" | "code" | "detail" | "retryAfterMs">, judgement: Judgement): DecisionEvent {
-        const { policy, plan } = judgement;
-        decidedAt = now();
-        return {
-          ...about(),
+          callId: request.callId,
           type: "decision",
-          ...fields,
-          policy: policy?.digest,
+          outcome: fields.outcome,
+          rule: fields.rule,
+          code: fields.code,
+          detail: fields.detail,
+          retryAfterMs: fields.retryAfterMs,
+          policy: judgement.policy?.digest,
           mode,
-          ...(plan && plan.observed.length > 0 ? { observed: plan.observed.map(observedRule) } : undefined),
-          ...(judgement.failedOpen && judgement.failedOpen.length > 0 ? { failedOpen: judgement.failedOpen } : undefined),
-          ...(judgement.approvals && judgement.approvals.length > 0 ? { approvals: judgement.approvals } : undefined),
-          ...(judgement.room && judgement.room.length > 0 ? { room: judgement.room } : undefined),
-          ...keysOf(judgement),
-          ...valuesOf(judgement, request.tool),
-          ...(trail.wantsMac && judgement.arguments ? { mac: mac(key, judgement.arguments) } : undefined),
+          observed: unlessEmpty(judgement.observed)?.map(observedRule),
+          failedOpen: unlessEmpty(judgement.failedOpen),
+          approvals: unlessEmpty(judgement.approvals),
+          room: unlessEmpty(judgement.room),
+          argumentKeys,
+          otherKeys,
+          recorded: valuesOf(judgement, request.tool),
+          mac: trail.wantsMac && judgement.arguments ? mac(key, judgement.arguments) : undefined,
           latencyMs: decidedAt - arrived,
         };
       }
@@ -178,6 +187,10 @@ export function createRecorder({ trail, guard, mode, key, now }: RecorderOptions
   };
 }
 
+function unlessEmpty<T>(list: readonly T[] | undefined): readonly T[] | undefined {
+  return list && list.length > 0 ? list : undefined;
+}
+
 function observedRule(found: Plan["observed"][number]): { rule: string; code: string } {
   return "outcome" in found ? { rule: found.rule, code: found.code } : { rule: found.id, code: "approval_required" };
 }
@@ -190,7 +203,7 @@ function keysOf({ arguments: args, definition }: Judgement): Pick<DecisionEvent,
   return { argumentKeys, otherKeys: keys.length - argumentKeys.length };
 }
 
-function valuesOf({ policy, arguments: args }: Judgement, tool: string): { readonly recorded?: JsonObject } | undefined {
+function valuesOf({ policy, arguments: args }: Judgement, tool: string): JsonObject | undefined {
   if (!policy || !args) return undefined;
   // Layers intersect what is recorded and unite what is secret: a value is recorded only where every layer opted in.
   const tools = policy.layers.map((layer) => toolOf(layer, tool));
@@ -202,7 +215,7 @@ function valuesOf({ policy, arguments: args }: Judgement, tool: string): { reado
     const also = recordedValues(args, other.record, secret) ?? {};
     recorded = Object.fromEntries(Object.entries(recorded ?? {}).filter(([path]) => Object.hasOwn(also, path)));
   }
-  return recorded && { recorded };
+  return recorded;
 }
 
 function mac(key: Uint8Array, args: JsonObject): string {

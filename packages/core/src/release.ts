@@ -3,11 +3,11 @@ import type { ApprovalRecord } from "./approval-store.ts";
 import { isPromise, within } from "./audit.ts";
 import type { DecisionEvent, Outcome } from "./audit-event.ts";
 import { formatAmount } from "./amount.ts";
-import type { MaybePromise, Reservation, Room } from "./counter-store.ts";
+import type { MaybePromise, Reservation, Reserved, Room } from "./counter-store.ts";
 import type { Plan } from "./decide.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "./limits.ts";
 import { openToken } from "./open-calls.ts";
-import { type Admission, catalogOf, isCancelled, judgementOf, type Passage, type Refusing, refuse } from "./passage.ts";
+import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse } from "./passage.ts";
 import { changedPointers } from "./redact.ts";
 import { auditDown, cancelled, overLimit, type Refusal, storeDown } from "./refusal.ts";
 import { digestOf } from "./session.ts";
@@ -26,27 +26,31 @@ interface Taken {
  */
 export async function release(call: Passage, plan: Plan): Promise<Admission | Refusal | "again"> {
   const taken: Taken = { reservations: [], approvals: [] };
-  const reserved = await reserve(call, plan.debits, taken);
-  if (reserved.refusal) return refuse(call, reserved.refusal, { plan });
-  const observed = plan.observed.length > 0 ? plan.observed : await chargeObserved(call, plan, taken);
-  if (!(await useApprovals(call, taken)) || isStale(call)) {
+  const reserving = reserve(call, plan.debits, taken);
+  const reserved = isPromise(reserving) ? await (reserving as Promise<Reserving>) : reserving;
+  if (reserved.refusal) return refuse(call, reserved.refusal, { observed: plan.observed });
+  const observed = plan.observed.length > 0 || plan.observedDebits.length === 0 ? plan.observed : await chargeObserved(call, plan, taken);
+  if ((call.yeses.length > 0 && !(await useApprovals(call, taken))) || isStale(call)) {
     await undo(call, taken, unsent);
     return "again";
   }
   if (isCancelled(call)) {
     await undo(call, taken, unsent);
-    return refuse(call, cancelled, { plan });
+    return refuse(call, cancelled, { observed });
   }
-  const failure = await call.record.allow({
-    ...judgementOf(call),
-    plan: { ...plan, observed },
-    failedOpen: [...plan.failedOpen, ...reserved.failedOpen],
+  const recording = call.record.allow({
+    policy: call.policy,
+    arguments: call.arguments,
+    definition: call.definition,
+    observed,
+    failedOpen: plan.failedOpen.length + reserved.failedOpen.length > 0 ? [...plan.failedOpen, ...reserved.failedOpen] : undefined,
     approvals: taken.approvals.map((yes) => yes.id),
     room: roomLeft(taken),
   });
+  const failure = isPromise(recording) ? await (recording as Promise<string | undefined>) : recording;
   if (failure !== undefined) {
     await undo(call, taken, unsent);
-    return refuse(call, auditDown(failure), { plan });
+    return refuse(call, auditDown(failure), { observed });
   }
   if (taken.approvals.length > 0) await recordUses(call, taken);
   if (isCancelled(call)) {
@@ -85,30 +89,33 @@ interface Reserving {
 
 const nothingFailed: Reserving = { failedOpen: [] };
 
-async function reserve(call: Passage, debits: readonly LimitDebit[], taken: Taken): Promise<Reserving> {
+function reserve(call: Passage, debits: readonly LimitDebit[], taken: Taken): MaybePromise<Reserving> {
   if (debits.length === 0) return nothingFailed;
-  const { guard } = call;
+  const failed = (error: unknown): Reserving =>
+    call.guard.failOpen.store ? { failedOpen: ["store"] } : { refusal: storeDown(error), failedOpen: [] };
   try {
-    const reserving = guard.store.reserve(debits.map(debitOf), guard.now());
-    const reserved = isPromise(reserving) ? await inTime(call, reserving as Promise<Awaited<typeof reserving>>) : reserving;
-    if (!reserved.granted) return { refusal: overLimit(lackOfRoom(debits, reserved.short, reserved.room)), failedOpen: [] };
-    taken.reservations.push({ debits, reservation: reserved.reservation, room: reserved.room });
-    for (const { limit, debit } of debits) if (limit.endsWithSession) call.state.lifetimeKeys.add(debit.key);
-    return nothingFailed;
+    const reserving = call.guard.store.reserve(debits.map(debitOf), call.guard.now());
+    if (!isPromise(reserving)) return take(call, debits, reserving as Reserved, taken);
+    return inTime(call, reserving as Promise<Reserved>).then((reserved) => take(call, debits, reserved, taken), failed);
   } catch (error) {
-    return guard.failOpen.store ? { failedOpen: ["store"] } : { refusal: storeDown(error), failedOpen: [] };
+    return failed(error);
   }
 }
 
+function take(call: Passage, debits: readonly LimitDebit[], reserved: Reserved, taken: Taken): Reserving {
+  if (!reserved.granted) return { refusal: overLimit(lackOfRoom(debits, reserved.short, reserved.room)), failedOpen: [] };
+  taken.reservations.push({ debits, reservation: reserved.reservation, room: reserved.room });
+  for (const { limit, debit } of debits) if (limit.endsWithSession) call.state.lifetimeKeys.add(debit.key);
+  return nothingFailed;
+}
+
 /** A reservation that is granted after the guard has given up on it belongs to no call, and is given back. */
-async function inTime<T extends { readonly granted: boolean }>({ guard }: Passage, reserving: Promise<T>): Promise<T> {
+async function inTime({ guard }: Passage, reserving: Promise<Reserved>): Promise<Reserved> {
   try {
     return await within(guard.storeTimeoutMs, reserving);
   } catch (error) {
-    const giveBack = (late: T) => {
-      const { reservation } = late as unknown as { reservation?: Reservation };
-      return reservation && guard.store.settle(reservation, [...reservation.debits.keys()], guard.now());
-    };
+    const giveBack = (late: Reserved) =>
+      late.granted ? guard.store.settle(late.reservation, [...late.reservation.debits.keys()], guard.now()) : undefined;
     reserving.then(giveBack).catch(() => undefined);
     throw error;
   }

@@ -1,4 +1,3 @@
-import { canonicalJson } from "./canonical-json.ts";
 import type { Definition } from "./definitions.ts";
 import type { Catalog } from "./definitions.ts";
 import type { Outcome } from "./audit-event.ts";
@@ -31,6 +30,7 @@ export interface Session {
 /** A call that a tool seam has admitted and that has not been answered yet. Its one token lets one equal send pass the transport. */
 export interface OpenCall {
   readonly callId: string;
+  readonly arguments: JsonObject;
   readonly definition: string | undefined;
   /** Hashes of the approval rules to which a person has said yes for this call. */
   readonly approved: ReadonlySet<string>;
@@ -41,6 +41,7 @@ export interface OpenCall {
 
 /** What a session shares with all that were made from it by `with`. */
 export interface SessionState {
+  /** By server and tool. */
   readonly openCalls: Map<string, OpenCall[]>;
   readonly catalogs: Map<string, Catalog>;
   /** Keys of lifetime counters that this session has charged. */
@@ -105,11 +106,6 @@ function freeze<T extends Json>(value: T): T {
     Object.freeze(value);
   }
   return value;
-}
-
-/** What a token is bound to: the transport redeems it only for the same server, tool, arguments and identity. */
-export function tokenKey(server: string, tool: string, args: JsonObject): string {
-  return canonicalJson([server, tool, args]);
 }
 
 export function digestOf(definition: Definition): string | undefined {
