@@ -109,6 +109,7 @@ const keywordCases: [schema: object, valid: unknown[], invalid: unknown[]][] = [
     [{ b: 1 }],
     [{ a: 1, b: 1 }],
   ],
+  [{ anyOf: [{ properties: { a: true } }, { properties: { b: true } }], unevaluatedProperties: false }, [{ a: 1, b: 1 }], [{ c: 1 }]],
   [{ if: { properties: { a: { const: 1 } }, required: ["a"] }, unevaluatedProperties: false }, [{ a: 1 }, {}], [{ a: 2 }]],
   [{ not: { not: { properties: { a: true } } }, unevaluatedProperties: false }, [{}], [{ a: 1 }]],
   [
