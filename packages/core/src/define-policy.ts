@@ -22,8 +22,8 @@ import type { Claim, Fact, FactsOf, OnePlace, PathOf, Section, TypedCondition } 
  */
 export function definePolicy<Tools extends object, Context = Identity>(): DefinePolicy<Tools, Context>;
 export function definePolicy(document: PolicyDocument): PolicyDocument;
-export function definePolicy(document?: PolicyDocument): PolicyDocument | DefinePolicy<object, Identity> {
-  return document === undefined ? (typed) => loadPolicy(typed) : loadPolicy(document);
+export function definePolicy(...given: readonly unknown[]): unknown {
+  return given.length === 0 ? (document: unknown) => loadPolicy(document) : loadPolicy(given[0]);
 }
 
 /** `Undeclared` is inferred, and is `true` only where the document says `undeclared: true` somewhere. */

@@ -21,7 +21,6 @@ export function predicate(name: string, check: Predicate["check"]): Predicate {
   }
   // The refusal sits on the function, since that is the one part of a predicate which a loaded policy keeps as it is.
   const checked: Predicate["check"] = (facts) => check(facts);
-  Object.defineProperty(checked, "name", { value: check.name });
   Object.defineProperty(checked, "toJSON", { value: () => refuseToSerialise(name) });
   return Object.freeze({ predicate: name, check: Object.freeze(checked) });
 }
