@@ -3,8 +3,9 @@ import { compileCondition, conditionToken, type Test } from "./condition.ts";
 import { compileArguments, type Judge } from "./input-schema.ts";
 import { type CompiledLimit, compileLimit } from "./limits.ts";
 import { loadPolicy, policyDigest } from "./load-policy.ts";
-import type { MergedPolicy } from "./merge-policies.ts";
+import { type MergedPolicy, mergePolicies } from "./merge-policies.ts";
 import { type Path, parsePath } from "./path.ts";
+import { intersectPaths } from "./path-sets.ts";
 import type { ApprovalKeys, Condition, Entry, PolicyDocument, RuleKeys, RuleLists, ToolRules } from "./policy-schema.ts";
 import { parseDuration } from "./window.ts";
 
@@ -76,7 +77,7 @@ const defaultApprovalTimeoutMs = 10 * 60_000;
  */
 export function compilePolicy(source: PolicyDocument | MergedPolicy): CompiledPolicy {
   if ("layers" in source) {
-    const layers = source.layers.map((document) => loadPolicy(document));
+    const { layers } = mergePolicies(source);
     return {
       digest: contentHash(layers.map(policyDigest)),
       layers: layers.map((document, index) => compileLayer(document, layers.length > 1 ? `/layers/${index}` : "")),
@@ -89,6 +90,15 @@ export function compilePolicy(source: PolicyDocument | MergedPolicy): CompiledPo
 /** What applies to a tool, listed or not. */
 export function toolOf(layer: CompiledLayer, name: string): CompiledTool {
   return layer.tools.get(name) ?? layer.others;
+}
+
+/** What of a tool's arguments is recorded, where every layer opts in, and what is shown nowhere, where any says so. */
+export function auditedFields(policy: CompiledPolicy, name: string): { readonly record: readonly Path[]; readonly secret: readonly Path[] } {
+  const tools = policy.layers.map((layer) => toolOf(layer, name));
+  return {
+    record: tools.map((tool) => tool.record).reduce(intersectPaths),
+    secret: tools.flatMap((tool) => tool.secret),
+  };
 }
 
 function compileLayer(document: PolicyDocument, root: string): CompiledLayer {

@@ -14,13 +14,13 @@ import { defaultBounds, type JsonObject, type SnapshotBounds } from "./json-snap
 import { memoryApprovals } from "./memory-approvals.ts";
 import { memoryStore } from "./memory-store.ts";
 import type { MergedPolicy } from "./merge-policies.ts";
-import type { Admission, CallRequest, GuardParts, Preview, Suspension } from "./passage.ts";
+import { type Admission, type CallRequest, type GuardParts, openPassage, type Preview, refuse, type Suspension } from "./passage.ts";
 import { type Pins, parsePins } from "./pins.ts";
 import type { PolicyDocument } from "./policy-schema.ts";
 import { PolicyError } from "./policy-error.ts";
 import { createRecorder } from "./recorder.ts";
 import type { Refusal } from "./refusal.ts";
-import { createSession, type Identity, type Session, stateOf } from "./session.ts";
+import { createSession, type Identity, type Session, type SessionState, stateOf } from "./session.ts";
 
 export interface GuardOptions {
   /** One policy, for one server. */
@@ -41,7 +41,7 @@ export interface GuardOptions {
   readonly approvals?: ApprovalStore | undefined;
   /** Told of every new request for approval, such as `webhook(…)`. Not waited for. */
   readonly notify?: ((request: ApprovalRequest) => MaybePromise<void>) | undefined;
-  /** The longest wait for a person where the adapter sets none, in milliseconds. Default: until the request expires. */
+  /** The longest wait for a person, in milliseconds; an adapter may wait shorter. Default: until the request expires. */
   readonly approvalWaitMs?: number | undefined;
   /** Pending requests for approval that one session may have. Default 10. */
   readonly maxPendingApprovals?: number | undefined;
@@ -90,8 +90,12 @@ export interface Guard {
    */
   update(policy: PolicyDocument | MergedPolicy, options?: { readonly server?: string | undefined; readonly carry?: false | undefined }): void;
   readonly approvals: Approvals;
+  /** Records something that reached an adapter and that no open call explains. */
+  report(server: string | undefined, problem: string): void;
   /** Lets `resume` make calls over a connection. Answers the function that ends it. */
   route(session: Session, server: string | undefined, send: Route): () => void;
+  /** Records that an adapter refused what no policy was asked about: a malformed message, a batch, other egress. Never rejects. */
+  refuse(request: CallRequest, refusing: Omit<Refusal, "outcome">): Promise<Refusal>;
   /** Makes the call of an approved request, exactly once. Rejects with `HoldpointError` where there is nothing to make or no connection to make it on. */
   resume(id: string): Promise<unknown>;
 }
@@ -165,7 +169,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   const guard: Guard = {
     onDeny: options.onDeny ?? "result",
-    session: (identity = {}) => createSession(identity, identity.session ?? `${id}-s${(++ids).toString(36)}`, (_session, state) => endSession(state)),
+    session: (identity = {}) => createSession(guard, identity, identity.session ?? `${id}-s${(++ids).toString(36)}`, endSession),
     admit: (request) => admit(request, guard.serverName(request.server), parts),
     preview: (request) => preview(request, guard.serverName(request.server), parts),
     async run(request, forward) {
@@ -210,11 +214,13 @@ export function createGuard(options: GuardOptions): Guard {
       policies.set(name, after);
     },
     approvals: manageApprovals(approvals, recorder, now),
+    report: (server, problem) => void recorder.note({ type: "anomaly", server: guard.serverName(server), problem }),
     route(session, server, send) {
       const route = { session, server: guard.serverName(server), send };
       routes.add(route);
       return () => void routes.delete(route);
     },
+    refuse: (request, refusing) => refuse(openPassage(request, guard.serverName(request.server), parts), refusing),
     async resume(approval) {
       const record = await approvals.get(approval, now());
       if (record?.status !== "approved" || !record.arguments) {
@@ -229,7 +235,7 @@ export function createGuard(options: GuardOptions): Guard {
   };
   return guard;
 
-  async function endSession(state: ReturnType<typeof stateOf>): Promise<void> {
+  async function endSession(state: SessionState): Promise<void> {
     for (const route of routes) if (stateOf(route.session) === state) routes.delete(route);
     const keys = [...state.lifetimeKeys];
     if (keys.length > 0) await store.forget(keys);

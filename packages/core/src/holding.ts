@@ -1,7 +1,7 @@
 import { aboutApproval, type ApprovalRequest, type Approver, type Binding, bind, draftRecord, readVerdict, requestOf, type Verdict } from "./approval-request.ts";
 import type { ApprovalRecord } from "./approval-store.ts";
 import { isPromise, reasonOf } from "./audit.ts";
-import { type CompiledApproval, toolOf } from "./compile-policy.ts";
+import { auditedFields, type CompiledApproval, toolOf } from "./compile-policy.ts";
 import type { Plan } from "./decide.ts";
 import { asCall, causeOfSuspension, isCancelled, type Passage, type Refusing } from "./passage.ts";
 import type { Path } from "./path.ts";
@@ -86,7 +86,7 @@ function ask(call: Passage, approve: Approver, asked: ApprovalRequest, pending: 
     asking = answerOf(call, approve, asked, pending).finally(() => guard.asking.delete(pending.id));
     guard.asking.set(pending.id, asking);
   }
-  const waitMs = Math.min(pending.expiresAt - guard.now(), request.waitMs ?? guard.approvalWaitMs);
+  const waitMs = Math.min(pending.expiresAt - guard.now(), request.waitMs ?? Number.POSITIVE_INFINITY, guard.approvalWaitMs);
   return firstOf(asking, waitMs, asked.signal);
 }
 
@@ -148,5 +148,5 @@ function notify({ guard }: Passage, asked: ApprovalRequest): void {
 }
 
 function secretPaths(call: Passage): readonly Path[] {
-  return call.policy?.layers.flatMap((layer) => toolOf(layer, call.request.tool).secret) ?? [];
+  return call.policy ? auditedFields(call.policy, call.request.tool).secret : [];
 }

@@ -24,8 +24,12 @@ export class HoldpointError extends Error {
 export class CounterStoreError extends HoldpointError {
   override name = "CounterStoreError";
 
-  constructor(message: string, options?: ErrorOptions) {
+  /** True where the store works and has no room for another key. A full store denies under every `failMode`: filling it would open it. */
+  readonly full: boolean;
+
+  constructor(message: string, options?: ErrorOptions & { readonly full?: boolean }) {
     super("store_unavailable", message, options);
+    this.full = options?.full ?? false;
   }
 
   static override is(value: unknown): value is CounterStoreError {

@@ -56,8 +56,8 @@ function checkWindow(limit: Limit, at: readonly PointerToken[], report: Report):
   if (limit.window !== "lifetime") {
     if (limit.expires !== undefined)
       report([...at, "expires"], "only a lifetime counter expires", 'leave `expires` out, or write `window: "lifetime"`');
-  } else if (limit.expires === undefined && !scopesOf(limit).some((scope) => scope === "session" || scope === "run")) {
-    report(at, "a lifetime needs an end", "add `session` or `run` to `scope`, or say by `expires` when an untouched counter ends");
+  } else if (limit.expires === undefined && !scopesOf(limit).includes("session")) {
+    report(at, "a lifetime needs an end", "add `session` to `scope`, whose end ends the counter, or say by `expires` when an untouched counter ends");
   }
 }
 

@@ -136,13 +136,14 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       if (log !== undefined && logSize(log) >= maxEntriesPerKey && newestEntry(log) !== at) {
         throw new CounterStoreError(
           `the memory store is full: one sliding window holds \`maxEntriesPerKey\` (${maxEntriesPerKey}) entries`,
+          { full: true },
         );
       }
     }
     if (counters.size + fresh <= maxKeys) return;
     dropDead(at);
     if (counters.size + fresh > maxKeys)
-      throw new CounterStoreError(`the memory store is full: it holds \`maxKeys\` (${maxKeys}) live counters`);
+      throw new CounterStoreError(`the memory store is full: it holds \`maxKeys\` (${maxKeys}) live counters`, { full: true });
   }
 
   /** `nextDeath` is no later than the end of any counter held: a store full of live ones is not searched in vain. */

@@ -5,7 +5,7 @@ import type { CallRequest } from "./passage.ts";
 import { type AuditTrail, isPromise, type Written } from "./audit.ts";
 import type { ApprovalEvent, AuditEvent, DecisionEvent, Outcome } from "./audit-event.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { type CompiledPolicy, toolOf } from "./compile-policy.ts";
+import { auditedFields, type CompiledPolicy } from "./compile-policy.ts";
 import type { MaybePromise } from "./counter-store.ts";
 import type { Plan } from "./decide.ts";
 import type { Definition } from "./definitions.ts";
@@ -205,17 +205,8 @@ function keysOf({ arguments: args, definition }: Judgement): Pick<DecisionEvent,
 
 function valuesOf({ policy, arguments: args }: Judgement, tool: string): JsonObject | undefined {
   if (!policy || !args) return undefined;
-  // Layers intersect what is recorded and unite what is secret: a value is recorded only where every layer opted in.
-  const tools = policy.layers.map((layer) => toolOf(layer, tool));
-  const [first, ...others] = tools;
-  if (!first || first.record.length === 0) return undefined;
-  const secret = tools.flatMap((each) => each.secret);
-  let recorded = recordedValues(args, first.record, secret);
-  for (const other of others) {
-    const also = recordedValues(args, other.record, secret) ?? {};
-    recorded = Object.fromEntries(Object.entries(recorded ?? {}).filter(([path]) => Object.hasOwn(also, path)));
-  }
-  return recorded;
+  const { record, secret } = auditedFields(policy, tool);
+  return recordedValues(args, record, secret);
 }
 
 function mac(key: Uint8Array, args: JsonObject): string {

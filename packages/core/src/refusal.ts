@@ -43,6 +43,8 @@ export interface Refusal {
   readonly message: string;
   readonly detail: string;
   readonly retryAfterMs?: number | undefined;
+  /** False where the wait tells what others do (limits of a tenant, a server or everyone): then it is for the operator alone. */
+  readonly waitIsOwn?: boolean | undefined;
   /** The request that a person can still answer. */
   readonly approval?: { readonly id: string; readonly expiresAt: number } | undefined;
   readonly denial?: Denial | undefined;
@@ -104,8 +106,8 @@ export function unfit({ code, pointer, problem }: { code: "not_json" | "too_larg
 }
 
 export function overLimit(limit: LimitRefusal): Refusing {
-  const { rule, code, message, detail, retryAfterMs } = limit;
-  return { rule, code, message, detail, retryAfterMs };
+  const { rule, code, message, detail, retryAfterMs, waitIsOwn } = limit;
+  return { rule, code, message, detail, retryAfterMs, waitIsOwn };
 }
 
 export function storeDown(error: unknown): Refusing {

@@ -5,6 +5,7 @@ import type { DecisionEvent, Outcome } from "./audit-event.ts";
 import { formatAmount } from "./amount.ts";
 import type { MaybePromise, Reservation, Reserved, Room } from "./counter-store.ts";
 import type { Plan } from "./decide.ts";
+import { CounterStoreError } from "./holdpoint-error.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "./limits.ts";
 import { openToken } from "./open-calls.ts";
 import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse } from "./passage.ts";
@@ -74,8 +75,12 @@ export async function lookAtLimits(call: Passage, debits: readonly LimitDebit[])
     return short.length > 0 ? overLimit(lackOfRoom(debits, short, room)) : undefined;
   } catch (error) {
     // Under `failMode: "open"` it is the reservation at release that fails open, and is recorded there.
-    return call.guard.failOpen.store ? undefined : storeDown(error);
+    return call.guard.failOpen.store && !isFull(error) ? undefined : storeDown(error);
   }
+}
+
+function isFull(error: unknown): boolean {
+  return CounterStoreError.is(error) && error.full;
 }
 
 function debitOf({ debit }: LimitDebit) {
@@ -92,7 +97,7 @@ const nothingFailed: Reserving = { failedOpen: [] };
 function reserve(call: Passage, debits: readonly LimitDebit[], taken: Taken): MaybePromise<Reserving> {
   if (debits.length === 0) return nothingFailed;
   const failed = (error: unknown): Reserving =>
-    call.guard.failOpen.store ? { failedOpen: ["store"] } : { refusal: storeDown(error), failedOpen: [] };
+    call.guard.failOpen.store && !isFull(error) ? { failedOpen: ["store"] } : { refusal: storeDown(error), failedOpen: [] };
   try {
     const reserving = call.guard.store.reserve(debits.map(debitOf), call.guard.now());
     if (!isPromise(reserving)) return take(call, debits, reserving as Reserved, taken);

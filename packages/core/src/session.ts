@@ -1,6 +1,7 @@
 import type { Definition } from "./definitions.ts";
 import type { Catalog } from "./definitions.ts";
 import type { Outcome } from "./audit-event.ts";
+import type { Guard } from "./guard.ts";
 import { HoldpointError } from "./holdpoint-error.ts";
 import { type Json, type JsonObject, takeSnapshot } from "./json-snapshot.ts";
 
@@ -51,15 +52,27 @@ export interface SessionState {
 }
 
 const states = new WeakMap<Session, SessionState>();
+const guards = new WeakMap<Session, Guard>();
+
+/** The guard that made a session. Throws `HoldpointError` (`configuration`) for an object that no guard made. */
+export function guardOf(session: Session): Guard {
+  const guard = guards.get(session);
+  if (!guard) throw noSession();
+  return guard;
+}
+
+function noSession(): HoldpointError {
+  return new HoldpointError("configuration", "this is no session: make one with `guard.session({ … })`");
+}
 
 /** The guard's side of a session. Throws `HoldpointError` (`configuration`) for an object that `guard.session` did not make. */
 export function stateOf(session: Session): SessionState {
   const state = states.get(session);
-  if (!state) throw new HoldpointError("configuration", "this is no session: make one with `guard.session({ … })`");
+  if (!state) throw noSession();
   return state;
 }
 
-export function createSession(identity: Identity, id: string, onEnd: (session: Session, state: SessionState) => Promise<void>): Session {
+export function createSession(guard: Guard, identity: Identity, id: string, onEnd: (state: SessionState) => Promise<void>): Session {
   const state: SessionState = {
     openCalls: new Map(),
     catalogs: new Map(),
@@ -77,10 +90,11 @@ export function createSession(identity: Identity, id: string, onEnd: (session: S
       async end() {
         if (state.ending.signal.aborted) return;
         state.ending.abort(new HoldpointError("session_ended", "the session has ended"));
-        await onEnd(session, state);
+        await onEnd(state);
       },
     });
     states.set(session, state);
+    guards.set(session, guard);
     return session;
   }
 }
