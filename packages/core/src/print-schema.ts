@@ -38,7 +38,7 @@ export function schemaPrinter(root: unknown, { rootName, nameOf }: Names): { nex
     return { name: names.get(pointer) as string, printed };
   }
 
-  /** `open` holds the references that were followed to here without an object or a list between: through them, a type would contain itself. */
+  /** Where a schema stands. `open` holds the references that were followed to here without an object or a list between: through them, a type would contain itself. */
   interface Place {
     readonly indent: string;
     readonly depth: number;
@@ -83,7 +83,7 @@ export function schemaPrinter(root: unknown, { rootName, nameOf }: Names): { nex
     if ("const" in schema) return printLiteral(schema["const"]);
     if (Array.isArray(schema["enum"])) return unite(schema["enum"].map(printLiteral));
     const { type } = schema;
-    if (Array.isArray(type)) return unite(type.map((each) => printTyped(each, schema, place)));
+    if (Array.isArray(type)) return unite([...new Set(type)].slice(0, 7).map((each) => printTyped(each, schema, place)));
     if (type !== undefined) return printTyped(type, schema, place);
     if (isSchema(schema["properties"])) return printObject(schema, place);
     return "items" in schema || "prefixItems" in schema ? printArray(schema, place) : unknownType;
@@ -98,7 +98,7 @@ export function schemaPrinter(root: unknown, { rootName, nameOf }: Names): { nex
 
   function printLiteral(value: unknown): Printed {
     if (value === null || typeof value === "boolean") return simple(String(value));
-    if (typeof value === "number") return simple(Number.isFinite(value) ? JSON.stringify(value) : "number");
+    if (typeof value === "number") return spend(Number.isFinite(value) ? JSON.stringify(value) : "number", "number");
     if (typeof value === "string") return spend(quote(value), "string");
     return simple(Array.isArray(value) ? "unknown[]" : "{ [key: string]: unknown }");
   }
@@ -106,6 +106,7 @@ export function schemaPrinter(root: unknown, { rootName, nameOf }: Names): { nex
   function printObject(schema: Schema, place: Place): Printed {
     const inner = { indent: `${place.indent}  `, depth: place.depth + 1, open: [] };
     const required = new Set(listOf(schema["required"]));
+    room -= required.size;
     const extra = extraOf(schema);
     const lines: string[] = [];
     let cut = false;

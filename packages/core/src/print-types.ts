@@ -28,8 +28,9 @@ export interface PrintTypesOptions {
  * const source = printToolTypes([{ name: "get_weather", inputSchema: { type: "object", properties: { city: { type: "string" } } } }]);
  */
 export function printToolTypes(tools: readonly PrintableTool[], { interfaceName = "Tools" }: PrintTypesOptions = {}): string {
-  if (!/^[A-Za-z_$][\w$]*$/.test(interfaceName)) {
-    throw new HoldpointError("types_unprintable", `\`${interfaceName}\` is no name for an interface: use letters, digits and \`_\``);
+  // A capital first, which no reserved word and no type of the language has.
+  if (!/^[A-Z][A-Za-z0-9_]*$/.test(interfaceName)) {
+    throw new HoldpointError("types_unprintable", `\`${interfaceName}\` is no name for an interface: start it with a capital, and use letters, digits and \`_\``);
   }
   const sorted = [...tools].sort((one, other) => (one.name < other.name ? -1 : 1));
   for (const [index, { name }] of sorted.entries()) {
@@ -61,11 +62,8 @@ function declaration(name: string, { text, form }: Printed): string {
   return form === "object" ? `export interface ${name} ${text}\n` : `export type ${name} = ${text};\n`;
 }
 
-/** Names that TypeScript gives a meaning of its own, which a declaration may not take. */
-const taken = ["Array", "Record", "unknown", "never", "string", "number", "boolean", "null"];
-
-function uniqueNames(...reserved: string[]): (wish: string) => string {
-  const used = new Set([...taken, ...reserved]);
+function uniqueNames(reserved: string): (wish: string) => string {
+  const used = new Set([reserved]);
   return (wish) => {
     let name = wish;
     for (let count = 2; used.has(name); count++) name = `${wish}${count}`;
