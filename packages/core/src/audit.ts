@@ -25,54 +25,116 @@ export interface AuditTrail {
   readonly wantsMac: boolean;
   /** Hands the event to every sink, and waits for the required ones. */
   write(event: AuditEvent): MaybePromise<Written>;
-  /** How often an optional sink failed. */
+  /** How often an optional sink failed, or an event was dropped because it was too slow. */
   readonly failures: number;
 }
 
+/** Writes that an optional sink may have open. Beyond this many, its events are dropped and counted: a slow sink must not hold the heap. */
+const mostUnsettled = 1_000;
+
+/** One sink, and how far it is behind. */
+interface Outlet {
+  readonly sink: AuditSink;
+  unsettled: number;
+  /** Events not handed to it since it last took one. */
+  dropped: number;
+}
+
+/** What becomes of one event, while it is handed from sink to sink. */
+interface Handing {
+  failure: string | undefined;
+  recorded: boolean;
+  waiting: Promise<void>[] | undefined;
+}
+
 /**
- * The guard's side of the sinks: every event goes to each of them, in order; required ones are waited for, at most `timeoutMs` milliseconds.
+ * The guard's side of the sinks: every event goes to each of them, in order; required ones are waited for, at most `timeoutMs` milliseconds. An
+ * optional one is told and not waited for: with 1,000 of its writes open it is passed over, and when it takes events again an `anomaly` tells every
+ * sink how many it missed.
  *
  * Throws `HoldpointError` (`configuration`) for what is no sink.
  */
 export function createAuditTrail(sinks: AuditSinks | undefined, timeoutMs: number): AuditTrail {
-  const all = (sinks === undefined ? [] : Array.isArray(sinks) ? sinks : [sinks]).map(sinkOf);
+  const outlets = (sinks === undefined ? [] : Array.isArray(sinks) ? sinks : [sinks]).map(outletOf);
   let failures = 0;
+  let behind = 0;
+
+  function hand(event: AuditEvent): MaybePromise<Written> {
+    const handing: Handing = { failure: undefined, recorded: false, waiting: undefined };
+    // What failed open stands only where a sink has taken it: here the optional ones are waited for as well.
+    const mustBeTaken = event.type === "decision" && event.failedOpen !== undefined;
+    for (const outlet of outlets) {
+      if (outlet.unsettled >= mostUnsettled) {
+        failures++;
+        if (outlet.dropped++ === 0) behind++;
+        continue;
+      }
+      try {
+        const written = outlet.sink.write(event);
+        if (isPromise(written)) wait(outlet, written, handing, mustBeTaken);
+        else handing.recorded = true;
+      } catch (error) {
+        fail(outlet, error, handing);
+      }
+    }
+    if (!handing.waiting) return handing;
+    return Promise.all(handing.waiting).then(() => handing);
+  }
+  function wait(outlet: Outlet, written: Promise<unknown>, handing: Handing, mustBeTaken: boolean): void {
+    const taken = () => {
+      handing.recorded = true;
+    };
+    const failed = (error: unknown) => fail(outlet, error, handing);
+    if (outlet.sink.required) {
+      handing.waiting ??= [];
+      handing.waiting.push(within(timeoutMs, written).then(taken, failed));
+      return;
+    }
+    const settled = () => void outlet.unsettled--;
+    outlet.unsettled++;
+    written.then(settled, settled);
+    if (mustBeTaken) {
+      handing.waiting ??= [];
+      handing.waiting.push(within(timeoutMs, written).then(taken, failed));
+    } else {
+      handing.recorded = true;
+      written.then(undefined, failed);
+    }
+  }
+  function fail(outlet: Outlet, error: unknown, handing: Handing): void {
+    failures++;
+    if (outlet.sink.required) handing.failure ??= `a required audit sink failed: ${reasonOf(error)}`;
+  }
+  /** Tells every sink what one of them missed. A report that a required sink could not take is made again with the next event. */
+  async function reportGaps(event: AuditEvent): Promise<void> {
+    for (const outlet of outlets) {
+      if (outlet.dropped === 0 || outlet.unsettled >= mostUnsettled) continue;
+      const { dropped } = outlet;
+      outlet.dropped = 0;
+      behind--;
+      const problem = `${dropped} events were dropped: an optional audit sink had ${mostUnsettled} writes open`;
+      const { v, id, time, guard } = event;
+      const { failure } = await hand({ v, id: `${id}-gap${outlets.indexOf(outlet)}`, time, guard, type: "anomaly", server: "", problem });
+      if (failure === undefined) continue;
+      if (outlet.dropped === 0) behind++;
+      outlet.dropped += dropped;
+    }
+  }
 
   return {
-    wantsMac: all.some((sink) => sink.mac),
+    wantsMac: outlets.some(({ sink }) => sink.mac),
     get failures() {
       return failures;
     },
     write(event) {
-      let recorded = false;
-      let failure: string | undefined;
-      let waiting: Promise<void>[] | undefined;
-      for (const sink of all) {
-        const fails = (error: unknown) => {
-          failures++;
-          if (sink.required) failure ??= `a required audit sink failed: ${reasonOf(error)}`;
-        };
-        const takes = () => {
-          recorded = true;
-        };
-        try {
-          const written = sink.write(event);
-          if (!isPromise(written)) takes();
-          else if (sink.required) {
-            waiting ??= [];
-            waiting.push(within(timeoutMs, written).then(takes, fails));
-          } else {
-            recorded = true;
-            written.then(undefined, fails);
-          }
-        } catch (error) {
-          fails(error);
-        }
-      }
-      if (!waiting) return { failure, recorded };
-      return Promise.all(waiting).then(() => ({ failure, recorded }));
+      if (behind > 0) void reportGaps(event);
+      return hand(event);
     },
   };
+}
+
+function outletOf(sink: unknown): Outlet {
+  return { sink: sinkOf(sink), unsettled: 0, dropped: 0 };
 }
 
 function sinkOf(sink: unknown): AuditSink {
