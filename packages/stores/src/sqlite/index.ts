@@ -1,1 +1,2 @@
-export {};
+export type { SqliteOptions } from "./database.ts";
+export { type SqliteStore, type SqliteStoreOptions, sqliteStore } from "./sqlite-store.ts";

@@ -1,0 +1,29 @@
+import { CounterStoreError, HoldpointError } from "@holdpoint/core";
+
+/**
+ * What a counter store throws when its database failed. The message names the store and the reason's code, and nothing that may hold an address or a
+ * password; the driver's own error is the `cause`.
+ */
+export function storeFailure(store: string, error: unknown): Error {
+  if (HoldpointError.is(error)) return error;
+  return new CounterStoreError(`${store} failed: ${reasonOf(error)}`, { cause: error });
+}
+
+/** Runs one operation of a counter store, and says of any failure which store it was. */
+export async function failingAs<Result>(store: string, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    throw storeFailure(store, error);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "no reason was given";
+  const { code, errstr } = error as { code?: unknown; errstr?: unknown };
+  if (typeof errstr === "string") return errstr;
+  if (typeof code === "string") return code;
+  // Redis begins its errors with a word of capitals, such as `OOM`, `READONLY` or `CLUSTERDOWN`.
+  const [word] = /^[A-Z]{2,}(?= )/.exec(error.message) ?? [];
+  return word ?? error.name;
+}
