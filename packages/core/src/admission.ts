@@ -42,11 +42,8 @@ export async function admit(request: CallRequest, server: string, guard: GuardPa
 export async function preview(request: CallRequest, server: string, guard: GuardParts): Promise<Preview> {
   const call = openPassage(request, server, guard);
   try {
-    const unreadable = readArguments(call);
-    if (unreadable) return { outcome: "deny", ...unreadable };
-    await listed(catalogOf(call)?.ready());
-    const verdict = judge(call);
-    if (verdict.outcome === "deny") return { outcome: "deny", ...deniedBy(verdict) };
+    const verdict = await look(call);
+    if (verdict.outcome === "deny") return verdict;
     if (verdict.approvals.length === 0) return { outcome: "allow" };
     const { binding } = bindingOf(call, verdict.approvals);
     const rules = verdict.approvals.map((rule) => rule.id);
@@ -54,6 +51,15 @@ export async function preview(request: CallRequest, server: string, guard: Guard
   } catch (error) {
     return { outcome: "deny", ...failed(reasonOf(error)) };
   }
+}
+
+/** Decides once, by the policy and the definition of this moment. */
+export async function look(call: Passage): Promise<Refusal | Plan> {
+  const unreadable = readArguments(call);
+  if (unreadable) return { outcome: "deny", ...unreadable };
+  await listed(catalogOf(call)?.ready());
+  const verdict = judge(call);
+  return verdict.outcome === "deny" ? { outcome: "deny", ...deniedBy(verdict) } : verdict;
 }
 
 async function pass(call: Passage): Promise<Admission | Refusal> {

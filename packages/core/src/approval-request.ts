@@ -77,6 +77,11 @@ export function bind(call: Call, rules: readonly CompiledApproval[], around: { n
   };
 }
 
+/** The same, for one call alone: what the host's own flow asks names the call (`callId`), and two equal calls are two questions there. */
+export function forOneCall(binding: Binding, callId: string | undefined): Binding {
+  return { ...binding, binding: contentHash({ call: callId ?? null, binding: binding.binding }) };
+}
+
 /** A yes reaches only as far as every rule that asked offers. */
 function narrowestOffer(rules: readonly CompiledApproval[], bindings: { session: string; matching: string }): ApprovalRecord["wide"] {
   const offers = rules.map((rule) => rule.widen);

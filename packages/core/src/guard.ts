@@ -1,7 +1,7 @@
 import { admit, preview } from "./admission.ts";
 import { type Approvals, manageApprovals } from "./approvals.ts";
 import type { ApprovalRequest, Approver } from "./approval-request.ts";
-import type { ApprovalStore } from "./approval-store.ts";
+import type { ApprovalRecord, ApprovalStore } from "./approval-store.ts";
 import { type AuditSinks, createAuditTrail } from "./audit.ts";
 import type { Outcome } from "./audit-event.ts";
 import { canonicalJson } from "./canonical-json.ts";
@@ -10,6 +10,7 @@ import { longWindows, resetCounters } from "./counter-lifetime.ts";
 import type { CounterStore, MaybePromise } from "./counter-store.ts";
 import { type Catalog, createCatalog } from "./definitions.ts";
 import { HoldpointError } from "./holdpoint-error.ts";
+import { answer, ask, type HostAnswer } from "./host-flow.ts";
 import { defaultBounds, type JsonObject, type SnapshotBounds } from "./json-snapshot.ts";
 import { memoryApprovals } from "./memory-approvals.ts";
 import { memoryStore } from "./memory-store.ts";
@@ -70,6 +71,8 @@ export interface Answer<T> {
 
 export interface Guard {
   readonly onDeny: "result" | "throw";
+  /** Whether an approver stands ready that answers in place. */
+  readonly asksInPlace: boolean;
   /** Who calls: give an adapter one session for each user, run or agent. */
   session(identity?: Identity): Session;
   /** Decides a call, holds it for a person where one must be asked, and charges it. Never rejects: what goes wrong refuses. */
@@ -78,6 +81,16 @@ export interface Guard {
   run<T>(request: CallRequest, forward: (snapshot: JsonObject) => MaybePromise<Answer<T>>): Promise<Answer<T> | Refusal | Suspension>;
   /** What would be decided now, without asking, charging or recording; for hosts that ask for approval before they call. */
   preview(request: CallRequest): Promise<Preview>;
+  /**
+   * For a host that asks in a flow of its own and makes the call afterwards: files the request that a person will answer there, bound to this very call
+   * (`callId`). Answers what would be decided now; `hold` means that it was filed and may be put before a person.
+   */
+  ask(request: CallRequest): Promise<Preview>;
+  /**
+   * Brings the answer from the host's flow. The record of the request, to be named as `approval` when the call is made; `undefined` where exactly this
+   * call was never asked about, or its answer has been used: the answer is then worth nothing, and an approval is recorded as an anomaly.
+   */
+  answer(request: CallRequest, answer: HostAnswer): Promise<ApprovalRecord | undefined>;
   /** Whether a tool may stand in a list that the model sees. */
   shows(server: string | undefined, tool: string): boolean;
   /** Makes the catalog of one connection, under the guard's pins. */
@@ -169,9 +182,12 @@ export function createGuard(options: GuardOptions): Guard {
 
   const guard: Guard = {
     onDeny: options.onDeny ?? "result",
+    asksInPlace: options.approve !== undefined,
     session: (identity = {}) => createSession(guard, identity, identity.session ?? `${id}-s${(++ids).toString(36)}`, endSession),
     admit: (request) => admit(request, guard.serverName(request.server), parts),
     preview: (request) => preview(request, guard.serverName(request.server), parts),
+    ask: (request) => ask(request, guard.serverName(request.server), parts),
+    answer: (request, given) => answer(request, guard.serverName(request.server), parts, given),
     async run(request, forward) {
       const admitted = await guard.admit(request);
       if (admitted.outcome !== "allow") return admitted;

@@ -1,4 +1,4 @@
-import { aboutApproval, type ApprovalRequest, type Approver, type Binding, bind, draftRecord, readVerdict, requestOf, type Verdict } from "./approval-request.ts";
+import { aboutApproval, type ApprovalRequest, type Approver, type Binding, bind, draftRecord, forOneCall, readVerdict, requestOf, type Verdict } from "./approval-request.ts";
 import type { ApprovalRecord } from "./approval-store.ts";
 import { isPromise, reasonOf } from "./audit.ts";
 import { auditedFields, type CompiledApproval, toolOf } from "./compile-policy.ts";
@@ -33,29 +33,49 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
   if (short) return short;
   const binding = bindingOf(call, asking);
   const now = guard.now();
-  const earlier = await guard.approvals.find({ binding: binding.binding, wide: binding.wideBindings }, now);
+  const earlier = (await approvedInHostFlow(call, binding)) ?? (await guard.approvals.find({ binding: binding.binding, wide: binding.wideBindings }, now));
   if (earlier) return accept(call, earlier);
 
   const approve = request.approve ?? guard.approve;
   if (!approve && !guard.approvalsOutlive) return noApprover(asking);
-  const bounds = { session: sessionKey(call), maxPending: guard.maxPendingApprovals };
-  const filed = await guard.approvals.request(draftRecord(guard.newId(), asCall(call), asking, binding, now), bounds, now);
-  if (filed === "full") return tooManyPending;
-  const pending = filed.record;
-  const about = aboutApproval(pending);
-  const signal = request.signal ? AbortSignal.any([request.signal, call.state.ending.signal]) : call.state.ending.signal;
-  const asked = requestOf(pending, secretPaths(call), signal);
-  if (!filed.joined) {
-    await record.approval({ type: "approval.requested", ...about });
-    notify(call, asked);
-  }
+  const filed = await file(call, asking, binding);
+  if (!filed) return tooManyPending;
+  const { pending, asked } = filed;
   const answered = approve && (await ask(call, approve, asked, pending));
   if (isCancelled(call)) return cancelled;
   if (answered?.status === "approved") return accept(call, answered);
   if (answered?.status === "refused") return refusedByPerson(answered);
   if (guard.approvalsOutlive && guard.now() < pending.expiresAt) return stillPending(pending);
-  await record.approval({ type: "approval.expired", ...about });
+  await record.approval({ type: "approval.expired", ...aboutApproval(pending) });
   return unanswered(pending);
+}
+
+/** Files the request with the store, or joins the equal one, and tells of a new one. `undefined` where the session has as many as it may. */
+export async function file(
+  call: Passage,
+  asking: readonly CompiledApproval[],
+  binding: Binding,
+): Promise<{ readonly pending: ApprovalRecord; readonly asked: ApprovalRequest } | undefined> {
+  const { guard, request, record } = call;
+  const now = guard.now();
+  const bounds = { session: sessionKey(call), maxPending: guard.maxPendingApprovals };
+  const filed = await guard.approvals.request(draftRecord(guard.newId(), asCall(call), asking, binding, now), bounds, now);
+  if (filed === "full") return undefined;
+  const signal = request.signal ? AbortSignal.any([request.signal, call.state.ending.signal]) : call.state.ending.signal;
+  const asked = requestOf(filed.record, secretPaths(call), signal);
+  if (!filed.joined) {
+    await record.approval({ type: "approval.requested", ...aboutApproval(filed.record) });
+    notify(call, asked);
+  }
+  return { pending: filed.record, asked };
+}
+
+/** The yes that the host's own flow brought for this very call, where that is what was asked there. */
+async function approvedInHostFlow(call: Passage, binding: Binding): Promise<ApprovalRecord | undefined> {
+  const { guard, request } = call;
+  if (request.approval === undefined) return undefined;
+  const record = await guard.approvals.get(request.approval, guard.now());
+  return record?.status === "approved" && record.binding === forOneCall(binding, request.callId).binding ? record : undefined;
 }
 
 export function bindingOf(call: Passage, asking: readonly CompiledApproval[]): Binding {
@@ -64,7 +84,7 @@ export function bindingOf(call: Passage, asking: readonly CompiledApproval[]): B
 }
 
 /** What a session's pending requests are counted by; the record's context holds the same. */
-function sessionKey(call: Passage): string {
+export function sessionKey(call: Passage): string {
   const { context } = call.request.session;
   return String(context.session ?? context.grant ?? "");
 }

@@ -26,6 +26,8 @@ export interface CallRequest {
   readonly signal?: AbortSignal | undefined;
   /** Asks in the host's own way; replaces the guard's approver for this call. May throw `suspend(cause)`. */
   readonly approve?: Approver | undefined;
+  /** The id of the request that `guard.answer` answered for this very call. It covers nothing that was not asked there. */
+  readonly approval?: string | undefined;
   /** The longest that this call may wait for a person, in milliseconds. */
   readonly waitMs?: number | undefined;
   /** `transport`: redeems the token of an equal call that a tool seam has admitted. Default `tool`, which issues one. */
