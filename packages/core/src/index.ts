@@ -42,6 +42,7 @@ export { PolicyError, type PolicyIssue } from "./policy-error.ts";
 export type { Condition, Entry, Limit, Operator, PolicyDocument, Scope, ToolRules } from "./policy-schema.ts";
 export { canaryPrefix, printable, type Refusal, type RefusalCode } from "./refusal.ts";
 export { redact, secretMark } from "./redact.ts";
+export { editedText, refusalDecision, refusalText } from "./refusal-text.ts";
 export { isRefusal, markRefusal, RefusedError, refusalOf } from "./refused-error.ts";
 export { guardOf, type Identity, type Session } from "./session.ts";
 export type { Bound, Bounds } from "./would-pass.ts";
