@@ -24,7 +24,9 @@ test("without types the document alone is given", () => {
 test("[strict-load] what the types cannot see is refused as the policy is defined", () => {
   const define = definePolicy<Tools>();
   expect(() => define({ version: "1", default: "deny", tools: { pay: { require: [{ any: [] }] } } })).toThrow("/tools/pay/require/0");
-  expect(() => define({ version: "1", default: "deny", tools: { pay: { limits: [{ counter: "a", window: "day", max: -1 }] } } })).toThrow("/tools/pay/limits/0/max");
+  expect(() => define({ version: "1", default: "deny", tools: { pay: { limits: [{ counter: "a", window: "day", max: -1 }] } } })).toThrow(
+    "/tools/pay/limits/0/max",
+  );
   expect(() => definePolicy({ version: "2" } as never)).toThrow("/version");
 });
 

@@ -27,7 +27,9 @@ export function definePolicy(...given: readonly unknown[]): unknown {
 }
 
 /** `Undeclared` is inferred, and is `true` only where the document says `undeclared: true` somewhere. */
-type DefinePolicy<Tools extends object, Context> = <Undeclared extends true = never>(document: Policy<Tools, Context, Undeclared>) => PolicyDocument;
+type DefinePolicy<Tools extends object, Context> = <Undeclared extends true = never>(
+  document: Policy<Tools, Context, Undeclared>,
+) => PolicyDocument;
 
 /** A policy for tools of these types: from the name of each tool to the type of its arguments. */
 export interface Policy<Tools extends object, Context = Identity, Undeclared = true> {
@@ -73,6 +75,7 @@ interface TypedApprovalKeys extends ApprovalKeys {
   widen?: "once" | { to: "session" | "matching"; for: Duration; uses: number };
 }
 
+/** That `unit` stands without `increment_from` is left to loading: to rule it out here would hide the paths while `unit` is not written yet. */
 type Limit<Facts extends Fact> = CountedLimit | AmountLimit<Facts> | ConcurrentLimit;
 
 interface LimitKeys extends RuleKeys {
@@ -92,7 +95,6 @@ interface CountedLimit extends WindowedLimit {
   increment?: number | string;
   count?: "sent" | "answered" | "protocol" | "success";
   increment_from?: never;
-  unit?: never;
 }
 
 interface AmountLimit<Facts extends Fact> extends WindowedLimit {
@@ -110,7 +112,6 @@ interface ConcurrentLimit extends LimitKeys {
   max?: never;
   increment?: never;
   increment_from?: never;
-  unit?: never;
   count?: never;
   expires?: never;
 }

@@ -14,7 +14,10 @@ import type { Predicate } from "./policy-schema.ts";
  */
 export function predicate(name: string, check: Predicate["check"]): Predicate {
   if (typeof name !== "string" || name.trim() === "") {
-    throw new HoldpointError("predicate_invalid", "the predicate has no name: give it one that says what it checks, such as `business hours`");
+    throw new HoldpointError(
+      "predicate_invalid",
+      "the predicate has no name: give it one that says what it checks, such as `business hours`",
+    );
   }
   if (typeof check !== "function") {
     throw new HoldpointError("predicate_invalid", `the predicate \`${name}\` has no check: give it a function that answers true or false`);

@@ -193,7 +193,9 @@ function intersect(parts: readonly Printed[]): Printed {
   if (told.some((part) => part.text === "never")) return neverType;
   const [first] = told;
   if (first === undefined) return unknownType;
-  return told.length === 1 ? first : { text: told.map((part) => (part.form === "union" ? `(${part.text})` : part.text)).join(" & "), form: "intersection" };
+  return told.length === 1
+    ? first
+    : { text: told.map((part) => (part.form === "union" ? `(${part.text})` : part.text)).join(" & "), form: "intersection" };
 }
 
 function distinct(parts: readonly Printed[]): Printed[] {

@@ -21,7 +21,11 @@ function compile(sources: Record<string, string>): string {
     for (const [name, text] of Object.entries(sources)) writeFileSync(join(folder, name), text);
     const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url));
     const files = Object.keys(sources).map((name) => join(folder, name));
-    execFileSync(process.execPath, [tsc, "--noEmit", "--allowImportingTsExtensions", "--strict", "--types", "", "--ignoreConfig", ...files], { encoding: "utf8", stdio: "pipe" });
+    execFileSync(
+      process.execPath,
+      [tsc, "--noEmit", "--allowImportingTsExtensions", "--strict", "--types", "", "--ignoreConfig", ...files],
+      { encoding: "utf8", stdio: "pipe" },
+    );
     return "";
   } catch (error) {
     return String((error as { stdout?: unknown }).stdout ?? error);
@@ -36,7 +40,10 @@ const refund = {
     amount: { type: "integer", description: "In cents" },
     currency: { enum: ["usd", "eur"] },
     note: { type: ["string", "null"] },
-    items: { type: "array", items: { anyOf: [{ type: "string" }, { type: "object", properties: { sku: { type: "string" } }, required: ["sku"] }] } },
+    items: {
+      type: "array",
+      items: { anyOf: [{ type: "string" }, { type: "object", properties: { sku: { type: "string" } }, required: ["sku"] }] },
+    },
     "odd.key": { type: "boolean" },
   },
   required: ["amount", "items"],
@@ -70,28 +77,52 @@ test.each<[string, unknown, string]>([
   ["properties without a type", { properties: { a: {} } }, "export interface TArguments {\n  a?: unknown;\n}\n"],
   ["an open object", { type: "object", additionalProperties: true }, "export interface TArguments {\n  [key: string]: unknown;\n}\n"],
   ["a closed object", { type: "object", additionalProperties: false }, "export interface TArguments {}\n"],
-  ["a record", { type: "object", additionalProperties: { type: "number" } }, "export interface TArguments {\n  [key: string]: number;\n}\n"],
-  ["pattern properties", { type: "object", patternProperties: { "^x": { type: "number" } } }, "export interface TArguments {\n  [key: string]: unknown;\n}\n"],
+  [
+    "a record",
+    { type: "object", additionalProperties: { type: "number" } },
+    "export interface TArguments {\n  [key: string]: number;\n}\n",
+  ],
+  [
+    "pattern properties",
+    { type: "object", patternProperties: { "^x": { type: "number" } } },
+    "export interface TArguments {\n  [key: string]: unknown;\n}\n",
+  ],
   [
     "declared keys and more",
     { type: "object", properties: { a: { type: "string" } }, additionalProperties: { type: "number" } },
     "export interface TArguments {\n  a?: string;\n  [key: string]: unknown;\n}\n",
   ],
   ["a constant", { const: "x" }, 'export type TArguments = "x";\n'],
-  ["values of several kinds", { enum: ["a", 1, -2.5, true, null, { b: 1 }, [1]] }, 'export type TArguments = "a" | 1 | -2.5 | true | null | { [key: string]: unknown } | unknown[];\n'],
+  [
+    "values of several kinds",
+    { enum: ["a", 1, -2.5, true, null, { b: 1 }, [1]] },
+    'export type TArguments = "a" | 1 | -2.5 | true | null | { [key: string]: unknown } | unknown[];\n',
+  ],
   ["no value at all", { enum: [] }, "export type TArguments = never;\n"],
   ["a nullable string", { type: "string", nullable: true }, "export type TArguments = string | null;\n"],
   ["alternatives", { oneOf: [{ type: "string" }, { type: "number" }, { type: "string" }] }, "export type TArguments = string | number;\n"],
   ["an alternative that says nothing", { anyOf: [{ type: "string" }, {}] }, "export type TArguments = unknown;\n"],
-  ["alternatives that only require", { type: "object", properties: { a: {} }, anyOf: [{ required: ["a"] }, {}] }, "export interface TArguments {\n  a?: unknown;\n}\n"],
+  [
+    "alternatives that only require",
+    { type: "object", properties: { a: {} }, anyOf: [{ required: ["a"] }, {}] },
+    "export interface TArguments {\n  a?: unknown;\n}\n",
+  ],
   [
     "parts",
     { allOf: [{ properties: { a: { type: "string" } } }, { oneOf: [{ type: "string" }, { type: "null" }] }] },
     "export type TArguments = {\n  a?: string;\n} & (string | null);\n",
   ],
   ["a list of anything", { type: "array" }, "export type TArguments = unknown[];\n"],
-  ["a tuple", { type: "array", prefixItems: [{ type: "string" }, { type: ["number", "null"] }], minItems: 1 }, "export type TArguments = [string, (number | null)?];\n"],
-  ["a tuple with more", { type: "array", items: [{ type: "string" }], additionalItems: { type: "number" } }, "export type TArguments = [string?, ...number[]];\n"],
+  [
+    "a tuple",
+    { type: "array", prefixItems: [{ type: "string" }, { type: ["number", "null"] }], minItems: 1 },
+    "export type TArguments = [string, (number | null)?];\n",
+  ],
+  [
+    "a tuple with more",
+    { type: "array", items: [{ type: "string" }], additionalItems: { type: "number" } },
+    "export type TArguments = [string?, ...number[]];\n",
+  ],
   ["an external reference", { $ref: "https://example.com/schema" }, "export type TArguments = unknown;\n"],
   ["a reference to nothing", { $ref: "#/$defs/__proto__" }, "export type TArguments = unknown;\n"],
   ["a reference to itself", { $ref: "#" }, "export type TArguments = unknown;\n"],
@@ -105,8 +136,13 @@ test.each<[string, unknown, string]>([
 });
 
 test("a recursive definition becomes a named type", () => {
-  const node = { type: "object", properties: { name: { type: "string" }, children: { type: "array", items: { $ref: "#/$defs/tree~1node" } } } };
-  expect(printed({ type: "object", properties: { root: { $ref: "#/$defs/tree~1node" } }, $defs: { "tree/node": node } })).toBe(`export interface TArguments {
+  const node = {
+    type: "object",
+    properties: { name: { type: "string" }, children: { type: "array", items: { $ref: "#/$defs/tree~1node" } } },
+  };
+  expect(
+    printed({ type: "object", properties: { root: { $ref: "#/$defs/tree~1node" } }, $defs: { "tree/node": node } }),
+  ).toBe(`export interface TArguments {
   root?: TArgumentsTree1node;
 }
 
@@ -134,27 +170,38 @@ test("a tool that is listed twice, or a name that is none, is refused", () => {
 });
 
 test("a server's text stays text", () => {
-  const hostile = "*/ export const stolen = 1; /* \u202e\u0007\n@ts-expect-error ${x} \\";
+  const hostile = "*/ export const stolen = 1; /* \u202e\u0007\n@ts-expect-error \\";
   const source = printToolTypes([
     {
       name: 'a"; export const stolen = 1; "',
       description: hostile,
-      inputSchema: { type: "object", properties: { [hostile]: { const: hostile, description: `@ts-nocheck\r\n${hostile}` }, __proto__x: {}, constructor: { type: "string" } } },
+      inputSchema: {
+        type: "object",
+        properties: {
+          [hostile]: { const: hostile, description: `@ts-nocheck\r\n${hostile}` },
+          __proto__x: {},
+          constructor: { type: "string" },
+        },
+      },
     },
   ]);
-  expect(source).not.toMatch(/[\u202e\u0007]/);
+  expect(source).not.toMatch(/[\p{Cf}]/u);
   expect(compile({ "tools.ts": source })).toBe("");
   const thief = 'import { stolen } from "./tools.ts";\nexport default stolen;\n';
   expect(compile({ "tools.ts": source, "thief.ts": thief })).toContain("has no exported member 'stolen'");
 });
 
 test("a hostile schema is cut off: too long, too deep, too often", () => {
-  const wide = printed({ type: "object", properties: Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`property_${index}`, { type: "string" }])) });
+  const wide = printed({
+    type: "object",
+    properties: Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`property_${index}`, { type: "string" }])),
+  });
   const many = printed({ enum: Array.from({ length: 100_000 }, (_, index) => index) });
   let deep: unknown = { type: "string" };
   for (let level = 0; level < 5000; level++) deep = { type: "object", properties: { a: deep } };
   const doubled: Record<string, unknown> = { d40: { type: "string" } };
-  for (let level = 0; level < 40; level++) doubled[`d${level}`] = { anyOf: [{ $ref: `#/$defs/d${level + 1}` }, { $ref: `#/$defs/d${level + 1}` }] };
+  for (let level = 0; level < 40; level++)
+    doubled[`d${level}`] = { anyOf: [{ $ref: `#/$defs/d${level + 1}` }, { $ref: `#/$defs/d${level + 1}` }] };
   const sources = [wide, many, printed(deep), printed({ $ref: "#/$defs/d0", $defs: doubled })];
   for (const source of sources) expect(source.length).toBeLessThan(200_000);
   expect(wide).toContain("[key: string]: unknown;");
@@ -165,7 +212,19 @@ test("whatever schemas a server lists, the types compile", { timeout: 120_000 },
   const { schema } = fc.letrec<{ schema: unknown }>((tie) => ({
     schema: fc.oneof(
       { maxDepth: 4 },
-      fc.constantFrom<unknown>({ type: "string" }, { type: ["integer", "null"] }, true, false, {}, { $ref: "#" }, { $ref: "#/$defs/a" }, { $ref: "#/properties/b" }, { const: "`*/\n" }, 5, null),
+      fc.constantFrom<unknown>(
+        { type: "string" },
+        { type: ["integer", "null"] },
+        true,
+        false,
+        {},
+        { $ref: "#" },
+        { $ref: "#/$defs/a" },
+        { $ref: "#/properties/b" },
+        { const: "`*/\n" },
+        5,
+        null,
+      ),
       fc.record(
         {
           type: fc.constantFrom("object", "array", ["object", "array", "string"]),

@@ -30,11 +30,15 @@ export interface PrintTypesOptions {
 export function printToolTypes(tools: readonly PrintableTool[], { interfaceName = "Tools" }: PrintTypesOptions = {}): string {
   // A capital first, which no reserved word and no type of the language has.
   if (!/^[A-Z][A-Za-z0-9_]*$/.test(interfaceName)) {
-    throw new HoldpointError("types_unprintable", `\`${interfaceName}\` is no name for an interface: start it with a capital, and use letters, digits and \`_\``);
+    throw new HoldpointError(
+      "types_unprintable",
+      `\`${interfaceName}\` is no name for an interface: start it with a capital, and use letters, digits and \`_\``,
+    );
   }
   const sorted = [...tools].sort((one, other) => (one.name < other.name ? -1 : 1));
   for (const [index, { name }] of sorted.entries()) {
-    if (name === sorted[index + 1]?.name) throw new HoldpointError("types_unprintable", `the tool \`${name}\` is listed twice: name each tool once`);
+    if (name === sorted[index + 1]?.name)
+      throw new HoldpointError("types_unprintable", `the tool \`${name}\` is listed twice: name each tool once`);
   }
   const freeName = uniqueNames(interfaceName);
   const declarations: string[] = [];
@@ -74,7 +78,10 @@ function uniqueNames(reserved: string): (wish: string) => string {
 
 /** `create-refund` becomes `CreateRefund`. Letters beyond ASCII go, since names that look alike would not be alike. */
 function pascalCase(name: string): string {
-  const words = name.slice(0, 80).split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
+  const words = name
+    .slice(0, 80)
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== "");
   const joined = words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
   return /^[A-Za-z]/.test(joined) ? joined : `Tool${joined}`;
 }

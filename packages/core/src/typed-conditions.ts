@@ -54,7 +54,11 @@ type UnknownFact<T, Path extends string> = ["unknown", Exclude<Path, Root> | Bel
 
 type ScalarFacts<T, Path extends string> =
   | ([Extract<T, string>] extends [never] ? never : string extends T ? ["string", Path, string] : ["text choice", Path, Extract<T, string>])
-  | ([Extract<T, number>] extends [never] ? never : number extends T ? ["number", Path, number] : ["number choice", Path, Extract<T, number>])
+  | ([Extract<T, number>] extends [never]
+      ? never
+      : number extends T
+        ? ["number", Path, number]
+        : ["number choice", Path, Extract<T, number>])
   | ([Extract<T, boolean>] extends [never] ? never : ["boolean", Path, Extract<T, boolean>])
   | (null extends T ? ["null", Path, null] : never);
 
@@ -165,7 +169,9 @@ type SurroundingFacts<Context> =
 type SurroundingComparison<Context, In extends Section> = Comparison<SurroundingFacts<Context>, From<Context, In>, In, never>;
 
 /** Comparing arguments with arguments lets the model write both sides, which does no harm where it can only add a refusal. */
-type From<Context, In extends Section> = SurroundingFacts<Context>[1] | (In extends "deny_if" ? Below<"args"> | "item" | Below<"item"> : never);
+type From<Context, In extends Section> =
+  | SurroundingFacts<Context>[1]
+  | (In extends "deny_if" ? Below<"args"> | "item" | Below<"item"> : never);
 
 type ArgumentComparison<Facts extends Fact, Root extends "args" | "item", Context, In extends Section, U> =
   | Comparison<Facts, From<Context, In>, In, U>
@@ -183,7 +189,13 @@ type Nested<Leaf, Facts extends Fact, Context, In extends Section, U> =
 type Each<Around, Lists, Context, In extends Section, U> = Lists extends [string, infer Path, infer Element]
   ? {
       path: OnePlace<Path>;
-      conditions: readonly Nested<Around | ArgumentComparison<FactsOf<Element, "item">, "item", Context, In, U>, FactsOf<Element, "item">, Context, In, U>[];
+      conditions: readonly Nested<
+        Around | ArgumentComparison<FactsOf<Element, "item">, "item", Context, In, U>,
+        FactsOf<Element, "item">,
+        Context,
+        In,
+        U
+      >[];
     }
   : never;
 

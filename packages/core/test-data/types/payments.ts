@@ -1,7 +1,7 @@
 /** The tools of a payment server, with every shape that arguments take: nested, optional, listed, recursive, open and untyped. */
 export interface PaymentTools {
   pay: PayArguments;
-  list_payments: {};
+  list_payments: Record<never, never>;
   free: { [key: string]: unknown };
   raw: unknown;
 }
