@@ -1,6 +1,6 @@
 import { type CompiledApproval, type CompiledLayer, type CompiledPolicy, type CompiledRule, type CompiledTool, toolOf } from "./compile-policy.ts";
 import type { Definition } from "./definitions.ts";
-import { type Evaluated, evaluateAll } from "./evidence.ts";
+import { describeRule, type Evaluated, evaluateAll } from "./evidence.ts";
 import { type Facts, timeFacts } from "./facts.ts";
 import { describeProblems, type SchemaProblem } from "./schema-problem.ts";
 import type { JsonObject } from "./json-snapshot.ts";
@@ -107,12 +107,12 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   for (const tool of tools) {
     for (const rule of tool.require) {
       const truth = rule.test(facts);
-      const denial = truth === true ? undefined : refuse(judging, ruleRefusal(rule, truth), rule.observe);
+      const denial = truth === true ? undefined : refuse(judging, ruleRefusal(rule, facts), rule.observe);
       if (denial) return denial;
     }
     for (const rule of tool.denyIf) {
       const truth = rule.test(facts);
-      const denial = truth === false ? undefined : refuse(judging, ruleRefusal(rule, truth), rule.observe);
+      const denial = truth === false ? undefined : refuse(judging, ruleRefusal(rule, facts), rule.observe);
       if (denial) return denial;
     }
   }
@@ -238,13 +238,12 @@ function badArguments(rule: string, problems: readonly SchemaProblem[]): Refusal
   return { rule, code: "arguments_invalid", message: text, detail: text };
 }
 
-function ruleRefusal(rule: CompiledRule, truth: unknown): Refusal {
-  const section = rule.section === "require" ? "require" : "deny_if";
+function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {
   return {
     rule: rule.id,
-    code: section,
+    code: rule.section === "require" ? "require" : "deny_if",
     message: rule.onDeny ?? notPermitted,
-    detail: truth === "unknown" ? `\`${section}\` could not be judged, and what cannot be judged is refused` : `\`${section}\` is ${truth}`,
+    detail: describeRule(rule, facts),
     explains: rule.explain,
     byRule: true,
   };
