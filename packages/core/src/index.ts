@@ -45,4 +45,4 @@ export { redact, secretMark } from "./redact.ts";
 export { editedText, refusalDecision, refusalText } from "./refusal-text.ts";
 export { isRefusal, markRefusal, RefusedError, refusalOf } from "./refused-error.ts";
 export { guardOf, type Identity, type Session } from "./session.ts";
-export type { Bound, Bounds } from "./would-pass.ts";
+export { type Bound, type Bounds, describeBounds } from "./would-pass.ts";
