@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { CounterStoreError } from "@holdpoint/core";
+
+/** What is used of an `ioredis` client, of version 5 or 6, Cluster clients included. */
+export interface IoredisClient {
+  readonly status: string;
+  eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  evalsha(sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+}
+
+/** What is used of a `redis` client, of version 4, 5 or 6, clusters included. */
+export interface NodeRedisClient {
+  readonly isReady?: boolean;
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+}
+
+export type RedisClient = IoredisClient | NodeRedisClient;
+
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** A script under the name by which a server remembers it. */
+export function script(source: string): Script {
+  return { source, sha: createHash("sha1").update(source).digest("hex") };
+}
+
+/** Runs a script on the server that holds its keys, all of which share one Cluster slot. */
+export type RunScript = (script: Script, keys: readonly string[], parameters: readonly string[]) => Promise<unknown>;
+
+/**
+ * Runs scripts on a client by name, and by text where the server does not know them. What the client would only queue, since it has lost its
+ * connection, is rejected at once: the call would be denied anyway, and the debits taken after it.
+ *
+ * Before the first script, and whenever a server does not know one, since it is then another server or was restarted, the server is checked: one that
+ * may evict keys forgets counters.
+ *
+ * @throws TypeError if the client is of neither library.
+ */
+export function scriptRunner(client: RedisClient, anyKey: string): RunScript {
+  const { run, evaluate, connected } = adapt(client);
+  let fit: Promise<void> | undefined;
+
+  function seeFit(): Promise<void> {
+    fit = refuseEviction(evaluate, anyKey);
+    fit.catch(() => {
+      fit = undefined;
+    });
+    return fit;
+  }
+
+  return async function runScript(script, keys, parameters) {
+    if (!connected()) throw new CounterStoreError("Redis failed: the client is not connected");
+    await (fit ?? seeFit());
+    try {
+      return await run(script, keys, parameters);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+      await seeFit();
+      return evaluate(script, keys, parameters);
+    }
+  };
+}
+
+/** `CONFIG` is forbidden on managed servers; `INFO` is not. Where neither may be read, nothing is known, and nothing is refused. */
+const memoryInfo = script("return redis.call('INFO', 'memory')");
+
+async function refuseEviction(evaluate: RunScript, anyKey: string): Promise<void> {
+  let info: string;
+  try {
+    info = String(await evaluate(memoryInfo, [anyKey], []));
+  } catch (error) {
+    if (error instanceof Error && /NOPERM|ERR|unknown|not allowed/.test(error.message) && error.name !== "AbortError") return;
+    throw error;
+  }
+  const [, policy] = /maxmemory_policy:([a-z-]+)/.exec(info) ?? [];
+  if (policy === undefined || policy === "noeviction") return;
+  throw new CounterStoreError(
+    `Redis may evict keys (\`maxmemory-policy\` is \`${policy}\`), and a counter that is evicted admits calls again: set it to \`noeviction\``,
+  );
+}
+
+interface AdaptedClient {
+  readonly run: RunScript;
+  readonly evaluate: RunScript;
+  /** False once a connection that was there is lost; a client that connects for the first time is given its time. */
+  connected(): boolean;
+}
+
+function adapt(client: RedisClient): AdaptedClient {
+  if ("evalsha" in client && typeof client.evalsha === "function") {
+    return {
+      run: ({ sha }, keys, parameters) => client.evalsha(sha, keys.length, ...keys, ...parameters),
+      evaluate: ({ source }, keys, parameters) => client.eval(source, keys.length, ...keys, ...parameters),
+      connected: onceReady(
+        () => client.status === "ready",
+        () => ["wait", "connecting", "connect"].includes(client.status),
+      ),
+    };
+  }
+  if ("evalSha" in client && typeof client.evalSha === "function") {
+    return {
+      run: ({ sha }, keys, parameters) => client.evalSha(sha, { keys: [...keys], arguments: [...parameters] }),
+      evaluate: ({ source }, keys, parameters) => client.eval(source, { keys: [...keys], arguments: [...parameters] }),
+      connected: onceReady(
+        () => client.isReady !== false,
+        () => true,
+      ),
+    };
+  }
+  throw new TypeError("`client` is a client of `ioredis` or of `redis`");
+}
+
+function onceReady(ready: () => boolean, starting: () => boolean): () => boolean {
+  let wasReady = false;
+  return () => {
+    if (ready()) wasReady = true;
+    else return !wasReady && starting();
+    return true;
+  };
+}
+
+/**
+ * The start of every key of a prefix. Its braces are a Cluster hash tag, so that all keys of one reservation are on one server.
+ *
+ * @throws TypeError if the prefix is empty or holds braces, which would end the tag.
+ */
+export function taggedPrefix(prefix: string): string {
+  if (prefix === "" || /[{}]/.test(prefix)) throw new TypeError("`prefix` is not empty and holds no braces");
+  return `{${prefix}}`;
+}

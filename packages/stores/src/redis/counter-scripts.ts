@@ -1,0 +1,216 @@
+import { script } from "./client.ts";
+
+/**
+ * Every script gets the clock as its first key, and as its first parameter the caller's milliseconds, empty where the server's clock decides.
+ *
+ * The clock is a hash: `seen`, the latest instant that was seen; `sequence`, the number of the last reservation; `epoch`, which tells this life of the
+ * store from one before its data was lost. A counter is a hash: `used`; `ends`, the first instant at which nothing of it counts, empty where there is
+ * none; `born`, the reservation that opened it. Sliding windows and concurrent limits have a sorted set of entries besides, `sequence:amount`, scored by
+ * the instant at which each is free; `used` counts those included that are free but not yet dropped.
+ */
+const clock = `
+-- Lua would write 9e15 with 14 digits; this is exact below 2^53.
+local function text(number) return string.format('%.0f', number) end
+
+local time = redis.call('TIME')
+local server = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local now = tonumber(ARGV[1]) or server
+local known = redis.call('HMGET', KEYS[1], 'seen', 'sequence', 'epoch')
+local at = math.max(now, tonumber(known[1]) or now)
+
+local function remember() if at ~= tonumber(known[1]) then redis.call('HSET', KEYS[1], 'seen', text(at)) end end
+
+-- A dead key goes a minute after its end, by the server's clock.
+local function expire(key, ends)
+  if ends then redis.call('PEXPIREAT', key, text(ends - now + server + 60000)) else redis.call('PERSIST', key) end
+end
+
+local function amount(entry) return tonumber(string.sub(entry, string.find(entry, ':', 1, true) + 1)) end
+`;
+
+/** Reads the debits, five parameters each, and what is on their counters, and answers with the room. Takes nothing. */
+const counting = `${clock}
+local DAY = 86400000
+
+-- From days since the epoch, after Howard Hinnant's civil_from_days.
+local function day_of_month(days)
+  local day_of_era = (days + 719468) % 146097
+  local year_of_era = math.floor((day_of_era - math.floor(day_of_era / 1460) + math.floor(day_of_era / 36524) - math.floor(day_of_era / 146096)) / 365)
+  local day_of_year = day_of_era - (365 * year_of_era + math.floor(year_of_era / 4) - math.floor(year_of_era / 100))
+  return day_of_year - math.floor((153 * math.floor((5 * day_of_year + 2) / 153) + 2) / 5) + 1
+end
+
+local function window_end(debit)
+  if debit.kind == 'aligned' then return (math.floor((at - debit.origin) / debit.length) + 1) * debit.length + debit.origin end
+  local today = math.floor(at / DAY)
+  local next_month = today - day_of_month(today) + 32
+  return (next_month - day_of_month(next_month) + 1) * DAY
+end
+
+local function read_counter(debit)
+  debit.used = 0
+  local counter = redis.call('HMGET', debit.key, 'used', 'ends', 'born')
+  local ends = tonumber(counter[2] or '')
+  if not counter[1] or (ends and ends <= at) then return end
+  debit.live, debit.used, debit.ends, debit.born = true, tonumber(counter[1]), ends, counter[3]
+  if debit.entries then
+    for _, entry in ipairs(redis.call('ZRANGEBYSCORE', debit.entries, '-inf', text(at))) do debit.used = debit.used - amount(entry) end
+  end
+end
+
+local debits, next_key = {}, 2
+for parameter = 2, #ARGV, 5 do
+  local debit = {
+    key = KEYS[next_key], kind = ARGV[parameter], length = tonumber(ARGV[parameter + 1]), origin = tonumber(ARGV[parameter + 2]),
+    amount = tonumber(ARGV[parameter + 3]), max = tonumber(ARGV[parameter + 4])
+  }
+  next_key = next_key + 1
+  if debit.kind == 'sliding' or debit.kind == 'concurrent' then
+    debit.entries = KEYS[next_key]
+    next_key = next_key + 1
+  end
+  read_counter(debit)
+  debits[#debits + 1] = debit
+end
+
+local function is_short(debit) return debit.amount > debit.max - debit.used end
+
+-- The instant at which enough of a sliding window is free again. Most debits are small, and the first entries free enough.
+local function entry_that_frees(debit)
+  local lacking, offset = debit.amount - (debit.max - debit.used), 0
+  while true do
+    local entries = redis.call('ZRANGEBYSCORE', debit.entries, '(' .. text(at), '+inf', 'WITHSCORES', 'LIMIT', offset, 50)
+    if #entries == 0 then return nil end
+    for index = 1, #entries, 2 do
+      lacking = lacking - amount(entries[index])
+      if lacking <= 0 then return tonumber(entries[index + 1]) end
+    end
+    offset = offset + 50
+  end
+end
+
+local function fits_at(debit)
+  if not is_short(debit) or not debit.live or debit.amount > debit.max or debit.kind == 'concurrent' then return nil end
+  if debit.kind == 'sliding' then return entry_that_frees(debit) end
+  return debit.ends
+end
+
+-- Three integers for each debit: whether it is short, what remains, and the wait, -1 where there is none to tell.
+local function add_room(answer)
+  for _, debit in ipairs(debits) do
+    local instant = fits_at(debit)
+    answer[#answer + 1] = is_short(debit) and 1 or 0
+    answer[#answer + 1] = math.max(0, debit.max - debit.used)
+    answer[#answer + 1] = instant and instant - now or -1
+  end
+  return answer
+end
+`;
+
+export const lookScript = script(`${counting}
+remember()
+return add_room({})
+`);
+
+/** Answers `{0, room…}`, or `{1, epoch, sequence, at, room…}`. */
+export const reserveScript = script(`${counting}
+for _, debit in ipairs(debits) do
+  if is_short(debit) then
+    remember()
+    return add_room({0})
+  end
+end
+
+-- Nothing above takes anything. A server that is full or read-only refuses the first write below; after that it refuses none.
+local sequence = (tonumber(known[2]) or 0) + 1
+local epoch = known[3] or text(tonumber(time[1]) * 1000000 + tonumber(time[2]))
+redis.call('HSET', KEYS[1], 'seen', text(at), 'sequence', text(sequence), 'epoch', epoch)
+
+local function take(debit)
+  if not debit.live and debit.amount == 0 then return end
+  if debit.kind == 'lifetime' then
+    debit.ends = debit.length > 0 and at + debit.length or nil
+  elseif debit.entries then
+    redis.call('ZREMRANGEBYSCORE', debit.entries, '-inf', text(at))
+    if debit.amount > 0 then
+      redis.call('ZADD', debit.entries, text(at + debit.length), text(sequence) .. ':' .. text(debit.amount))
+      debit.ends = math.max(debit.ends or at, at + debit.length)
+      expire(debit.entries, debit.ends)
+    end
+  else
+    debit.ends = debit.ends or window_end(debit)
+  end
+  debit.used = debit.used + debit.amount
+  redis.call('HSET', debit.key, 'used', text(debit.used), 'ends', debit.ends and text(debit.ends) or '', 'born', debit.born or text(sequence))
+  expire(debit.key, debit.ends)
+end
+
+local answer = {1, tonumber(epoch), sequence, at}
+for _, debit in ipairs(debits) do
+  take(debit)
+  answer[#answer + 1] = 0
+  answer[#answer + 1] = debit.max - debit.used
+  answer[#answer + 1] = -1
+end
+return answer
+`);
+
+/** Parameters after the time: epoch, sequence, and for each debit its kind and amount. The second key marks that this settle has happened. */
+export const settleScript = script(`${clock}
+if known[3] ~= ARGV[2] then return 0 end
+remember()
+local sequence = tonumber(ARGV[3])
+
+-- Clients may send a command again when they lose a connection, and giving back twice would admit too much. Entries can go only once anyway.
+local plain = false
+for parameter = 4, #ARGV, 2 do plain = plain or (ARGV[parameter] ~= 'sliding' and ARGV[parameter] ~= 'concurrent') end
+if plain and not redis.call('SET', KEYS[2], '', 'NX', 'PX', 3600000) then return 0 end
+
+local next_key = 3
+for parameter = 4, #ARGV, 2 do
+  local kind, taken = ARGV[parameter], tonumber(ARGV[parameter + 1])
+  local key, entries = KEYS[next_key], nil
+  next_key = next_key + 1
+  if kind == 'sliding' or kind == 'concurrent' then
+    entries = KEYS[next_key]
+    next_key = next_key + 1
+  end
+  local counter = redis.call('HMGET', key, 'used', 'born')
+  if counter[1] and tonumber(counter[2]) <= sequence then
+    if entries and redis.call('ZREM', entries, text(sequence) .. ':' .. text(taken)) == 0 then taken = 0 end
+    local used = tonumber(counter[1]) - taken
+    if used > 0 then
+      redis.call('HSET', key, 'used', text(used))
+    else
+      redis.call('DEL', key)
+      if entries then redis.call('DEL', entries) end
+    end
+  end
+end
+return 1
+`);
+
+/** Parameters after the time: epoch, sequence, the lease in milliseconds, and each slot's amount. A slot that was lost is not taken again. */
+export const renewScript = script(`${clock}
+if known[3] ~= ARGV[2] then return 0 end
+remember()
+local free_at = at + tonumber(ARGV[4])
+for slot = 0, (#KEYS - 1) / 2 - 1 do
+  local key, entries = KEYS[2 + slot * 2], KEYS[3 + slot * 2]
+  local entry = ARGV[3] .. ':' .. ARGV[5 + slot]
+  local score = redis.call('ZSCORE', entries, entry)
+  if score and tonumber(score) > at then
+    redis.call('ZADD', entries, 'XX', text(free_at), entry)
+    local ends = math.max(free_at, tonumber(redis.call('HGET', key, 'ends') or '') or free_at)
+    redis.call('HSET', key, 'ends', text(ends))
+    expire(key, ends)
+    expire(entries, ends)
+  end
+end
+return 1
+`);
+
+export const forgetScript = script(`
+for _, key in ipairs(KEYS) do redis.call('DEL', key) end
+return 1
+`);
