@@ -359,6 +359,19 @@ test("a caller that cancels while a person thinks is not answered, and the call 
   expect(audit.events.filter((event) => event.type === "decision" && event.outcome === "allow")).toEqual([]);
 });
 
+test("a question that two calls wait for is withdrawn only when both have been cancelled", async () => {
+  const { asked, approve, answer } = deferred();
+  const { guard, session } = guardWith({ approve });
+  const callers = [new AbortController(), new AbortController()] as const;
+  const [one, other] = callers.map(({ signal }) => refund(guard, session, { amount: 50 }, { signal }));
+  await tick();
+  callers[0].abort();
+  expect(await one).toMatchObject({ code: "cancelled" });
+  expect(asked[0]?.signal.aborted).toBe(false);
+  answer({ approved: true });
+  expect((await other)?.outcome).toBe("allow");
+});
+
 test("[well-formed-refusal] a host that interrupts while asking gets its interrupt back, and nothing is decided", async () => {
   const interrupt = new Error("interrupt");
   const { guard, session, audit } = guardWith({});

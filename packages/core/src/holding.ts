@@ -3,7 +3,7 @@ import type { ApprovalRecord } from "./approval-store.ts";
 import { isPromise, reasonOf } from "./audit.ts";
 import { auditedFields, type CompiledApproval, toolOf } from "./compile-policy.ts";
 import type { Plan } from "./decide.ts";
-import { asCall, causeOfSuspension, isCancelled, type Passage, type Refusing } from "./passage.ts";
+import { asCall, causeOfSuspension, isCancelled, type Passage, type Question, type Refusing } from "./passage.ts";
 import type { Path } from "./path.ts";
 import { changedPointers, restoreSecrets } from "./redact.ts";
 import { cancelled, noApprover, refusedByPerson, stillPending, tooManyPending, unanswered } from "./refusal.ts";
@@ -38,10 +38,9 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
 
   const approve = request.approve ?? guard.approve;
   if (!approve && !guard.approvalsOutlive) return noApprover(asking);
-  const filed = await file(call, asking, binding);
-  if (!filed) return tooManyPending;
-  const { pending, asked } = filed;
-  const answered = approve && (await ask(call, approve, asked, pending));
+  const pending = await file(call, asking, binding);
+  if (!pending) return tooManyPending;
+  const answered = approve && (await ask(call, approve, pending));
   if (isCancelled(call)) return cancelled;
   if (answered?.status === "approved") return accept(call, answered);
   if (answered?.status === "refused") return refusedByPerson(answered);
@@ -51,23 +50,17 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
 }
 
 /** Files the request with the store, or joins the equal one, and tells of a new one. `undefined` where the session has as many as it may. */
-export async function file(
-  call: Passage,
-  asking: readonly CompiledApproval[],
-  binding: Binding,
-): Promise<{ readonly pending: ApprovalRecord; readonly asked: ApprovalRequest } | undefined> {
-  const { guard, request, record } = call;
+export async function file(call: Passage, asking: readonly CompiledApproval[], binding: Binding): Promise<ApprovalRecord | undefined> {
+  const { guard, record } = call;
   const now = guard.now();
   const bounds = { session: sessionKey(call), maxPending: guard.maxPendingApprovals };
   const filed = await guard.approvals.request(draftRecord(guard.newId(), asCall(call), asking, binding, now), bounds, now);
   if (filed === "full") return undefined;
-  const signal = request.signal ? AbortSignal.any([request.signal, call.state.ending.signal]) : call.state.ending.signal;
-  const asked = requestOf(filed.record, secretPaths(call), signal);
   if (!filed.joined) {
     await record.approval({ type: "approval.requested", ...aboutApproval(filed.record) });
-    notify(call, asked);
+    notify(call, filed.record);
   }
-  return { pending: filed.record, asked };
+  return filed.record;
 }
 
 /** The yes that the host's own flow brought for this very call, where that is what was asked there. */
@@ -99,20 +92,33 @@ function accept(call: Passage, record: ApprovalRecord): undefined {
 }
 
 /** Asks in place. Equal calls that wait for one request share its answer; the store sees to it that only one of them uses it. */
-function ask(call: Passage, approve: Approver, asked: ApprovalRequest, pending: ApprovalRecord): Promise<ApprovalRecord | undefined> {
+async function ask(call: Passage, approve: Approver, pending: ApprovalRecord): Promise<ApprovalRecord | undefined> {
   const { guard, request } = call;
-  let asking = guard.asking.get(pending.id);
-  if (!asking) {
-    asking = answerOf(call, approve, asked, pending).finally(() => guard.asking.delete(pending.id));
-    guard.asking.set(pending.id, asking);
+  const question = guard.asking.get(pending.id) ?? put(call, approve, pending);
+  question.waiting++;
+  const waitMs = Math.min(pending.expiresAt - guard.now(), request.waitMs ?? guard.approvalWaitMs);
+  const signals = [call.state.ending.signal, ...(request.signal ? [request.signal] : [])];
+  try {
+    return await firstOf(question.answer, waitMs, signals);
+  } finally {
+    // Whoever has only run out of time leaves the question open: a late yes is for the same call made again.
+    if (isCancelled(call) && --question.waiting === 0) question.nobodyWaits.abort();
   }
-  const waitMs = Math.min(pending.expiresAt - guard.now(), request.waitMs ?? Number.POSITIVE_INFINITY, guard.approvalWaitMs);
-  return firstOf(asking, waitMs, asked.signal);
 }
 
-async function answerOf(call: Passage, approve: Approver, asked: ApprovalRequest, pending: ApprovalRecord): Promise<ApprovalRecord | undefined> {
+/** Puts the question to the approver, once for all calls that wait for its answer. */
+function put(call: Passage, approve: Approver, pending: ApprovalRecord): Question {
+  const { asking } = call.guard;
+  const nobodyWaits = new AbortController();
+  const answer = answerOf(call, approve, pending, nobodyWaits.signal).finally(() => asking.delete(pending.id));
+  const question = { answer, nobodyWaits, waiting: 0 };
+  asking.set(pending.id, question);
+  return question;
+}
+
+async function answerOf(call: Passage, approve: Approver, pending: ApprovalRecord, signal: AbortSignal): Promise<ApprovalRecord | undefined> {
   const { guard, record } = call;
-  const verdict = await verdictOf(approve, asked);
+  const verdict = await verdictOf(approve, requestOf(pending, secretPaths(call), signal));
   const edited = verdict.approved && verdict.arguments ? restoreSecrets(verdict.arguments, pending.arguments ?? {}, secretPaths(call)) : undefined;
   const answered = await guard.approvals.answer(
     pending.id,
@@ -139,30 +145,30 @@ async function verdictOf(approve: Approver, asked: ApprovalRequest): Promise<Ver
   }
 }
 
-/** The answer, or `undefined` once the wait is over or the call is cancelled. Leaves no timer and no listener behind. */
-function firstOf<T>(promise: Promise<T>, waitMs: number, signal: AbortSignal): Promise<T | undefined> {
+/** The answer, or `undefined` once the wait is over or a signal says to stop. Leaves no timer and no listener behind. */
+function firstOf<T>(promise: Promise<T>, waitMs: number, signals: readonly AbortSignal[]): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const end = (settle: () => void) => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", giveUp);
+      for (const signal of signals) signal.removeEventListener("abort", giveUp);
       settle();
     };
     const giveUp = () => end(() => resolve(undefined));
-    // A timer holds at most 2^31 − 1 ms; a longer wait has none, and ends by its answer or the caller's signal.
+    // A timer holds at most 2^31 − 1 ms; a longer wait has none, and ends by its answer or a signal.
     const timer = waitMs < 2 ** 31 ? setTimeout(giveUp, Math.max(0, waitMs)) : undefined;
-    signal.addEventListener("abort", giveUp);
+    for (const signal of signals) signal.addEventListener("abort", giveUp);
     promise.then(
       (value) => end(() => resolve(value)),
       (error) => end(() => reject(error)),
     );
-    if (signal.aborted) giveUp();
+    if (signals.some((signal) => signal.aborted)) giveUp();
   });
 }
 
 /** The host is told of a request, not waited for: who cannot be reached will not answer, and silence is no. */
-function notify({ guard }: Passage, asked: ApprovalRequest): void {
+function notify(call: Passage, pending: ApprovalRecord): void {
   try {
-    const told = guard.notify?.(asked);
+    const told = call.guard.notify?.(requestOf(pending, secretPaths(call), call.state.ending.signal));
     if (isPromise(told)) told.then(undefined, () => undefined);
   } catch {}
 }

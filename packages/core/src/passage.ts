@@ -72,6 +72,13 @@ export function causeOfSuspension(error: unknown): Suspension | undefined {
   return { outcome: "suspended", cause: (error as { cause: unknown }).cause };
 }
 
+/** A question that an approver has before it. Equal calls share it; it is withdrawn when each of them has been cancelled. */
+export interface Question {
+  readonly answer: Promise<ApprovalRecord | undefined>;
+  readonly nobodyWaits: AbortController;
+  waiting: number;
+}
+
 /** What the pipeline needs of the guard. Everything is read anew at each step, so that an update holds from the next one on. */
 export interface GuardParts {
   readonly namespace: string;
@@ -88,8 +95,8 @@ export interface GuardParts {
   readonly mode: "enforce" | "observe";
   readonly bounds: SnapshotBounds;
   readonly recorder: Recorder;
-  /** Requests that an approver of this process is being asked, by id: equal calls share the answer. */
-  readonly asking: Map<string, Promise<ApprovalRecord | undefined>>;
+  /** Questions that an approver of this process has before it, by the id of their request. */
+  readonly asking: Map<string, Question>;
   now(): number;
   policy(server: string): CompiledPolicy | undefined;
   newId(): string;
