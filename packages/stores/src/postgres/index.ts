@@ -1,1 +1,3 @@
-export {};
+export type { PostgresOptions, PostgresPool } from "./pool.ts";
+export { type PostgresStoreOptions, postgresStore } from "./postgres-store.ts";
+export { type MigrateOptions, migratePostgres } from "./schema.ts";

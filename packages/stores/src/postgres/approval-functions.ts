@@ -1,0 +1,4 @@
+export function approvalFunctions(schema: string): string {
+  return `-- ${schema}
+  `;
+}

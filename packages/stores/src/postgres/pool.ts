@@ -1,0 +1,47 @@
+import { CounterStoreError } from "@holdpoint/core";
+
+/** What is used of a `pg` pool, of version 8. Each call is one statement in a transaction of its own, so a pooler between may share connections by transaction. */
+export interface PostgresPool {
+  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+}
+
+export interface PostgresOptions {
+  /** A pool of `pg`. It stays the host's to end. Not a client inside a transaction: its locks would be held until that ends. */
+  readonly pool: PostgresPool;
+  /** The schema that holds the tables and functions, `holdpoint` where absent. */
+  readonly schema?: string | undefined;
+  /**
+   * Whether the first call makes what is not there yet. Default true. Where the application's role may not, set it to false and run `migratePostgres` with
+   * one that may.
+   */
+  readonly migrate?: boolean | undefined;
+}
+
+/** @throws TypeError if the name would need quoting: it is written into statements. */
+export function checkSchema(schema: string): string {
+  if (/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) return schema;
+  throw new TypeError("`schema` is made of lower-case letters, digits and `_`, 63 at most");
+}
+
+/** Runs one function of the schema, with JSON in and out, so that the host's own parsing of types changes nothing. */
+export type CallFunction = (name: string, argument: unknown) => Promise<unknown>;
+
+/** The functions of a schema, which is made or brought up to date before the first call, or seen to be of this version. */
+export function schemaFunctions(
+  pool: PostgresPool,
+  schema: string,
+  prepare: (pool: PostgresPool, schema: string) => Promise<void>,
+): CallFunction {
+  let prepared: Promise<void> | undefined;
+  return async function callFunction(name, argument) {
+    prepared ??= prepare(pool, schema).catch((error: unknown) => {
+      prepared = undefined;
+      throw error;
+    });
+    await prepared;
+    const { rows } = await pool.query(`SELECT ${schema}.${name}($1::json)::text AS answer`, [JSON.stringify(argument)]);
+    const answer = rows[0]?.["answer"];
+    if (typeof answer !== "string") throw new CounterStoreError(`PostgreSQL failed: \`${schema}.${name}\` gave no answer`);
+    return JSON.parse(answer) as unknown;
+  };
+}
