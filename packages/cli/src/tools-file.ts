@@ -1,0 +1,43 @@
+import type { ToolDefinition } from "@holdpoint/core";
+import { Failure, reasonOf } from "./failure.ts";
+import { readText } from "./policy-file.ts";
+
+/** The tools of one server, as a file or the server itself gave them. Every part of them is the server's claim. */
+export interface ToolList {
+  readonly tools: readonly ToolDefinition[];
+  /** The server's name, where the file says it. */
+  readonly server?: string | undefined;
+}
+
+/**
+ * Reads a `tools/list` result, a whole JSON-RPC answer with one, or an array of tools. `-` is read from `stdin`.
+ *
+ * @throws {Failure} where the file is none of these.
+ */
+export async function readToolsFile(path: string, stdin: NodeJS.ReadableStream): Promise<ToolList> {
+  const text = path === "-" ? await readAll(stdin) : await readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Failure(`${path}: the text is not JSON: ${reasonOf(error)}`);
+  }
+  const holder = isFields(value) && isFields(value["result"]) ? value["result"] : value;
+  const tools = isFields(holder) ? holder["tools"] : holder;
+  if (!Array.isArray(tools)) {
+    throw new Failure(`${path}: this is neither a \`tools/list\` result nor an array of tools: give \`{ "tools": [ … ] }\` or \`[ … ]\``);
+  }
+  const server = isFields(holder) ? holder["server"] : undefined;
+  return { tools: tools as ToolDefinition[], server: typeof server === "string" ? server : undefined };
+}
+
+function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
+  stream.setEncoding("utf8");
+  let text = "";
+  for await (const chunk of stream) text += chunk;
+  return text.replace(/^\uFEFF/, "");
+}
