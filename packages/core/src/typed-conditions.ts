@@ -98,44 +98,44 @@ type Affix = "contains" | "starts_with" | "ends_with" | "glob";
 /** In `require` an absent value must not decide; there it is written out by `exists`. */
 type WhenMissing<In extends Section> = In extends "require" ? never : boolean;
 
-type Compare<In extends Section, Undeclared, Path, Op, Value> = [Path] extends [never]
+type Compare<In extends Section, Path, Op, Value> = [Path] extends [never]
   ? never
-  : { path: Path; op: Op; value: Value; when_missing?: WhenMissing<In>; undeclared?: Undeclared };
+  : { path: Path; op: Op; value: Value; when_missing?: WhenMissing<In>; undeclared?: never };
 
-type Exists<Undeclared, Path> = { path: Path; op: "exists"; value: boolean; when_missing?: never; undeclared?: Undeclared };
+type Exists<Path> = { path: Path; op: "exists"; value: boolean; when_missing?: never; undeclared?: never };
 
 /** Every comparison that the facts allow, one member for each kind of value and group of operators. `From` is what `{ from }` may name. */
-type Comparison<Facts extends Fact, From, In extends Section, U> =
-  | Exists<U, Exclude<Facts[1], PathOf<Facts, "unknown">>>
-  | Compare<In, U, PathOf<Facts, "string">, "eq" | "neq", string | { from: From }>
-  | Compare<In, U, PathOf<Facts, "string">, "in" | "not_in" | "host_in" | "cidr_in", readonly string[] | { from: From }>
-  | Compare<In, U, PathOf<Facts, "string">, "within_path", string | readonly string[] | { from: From }>
-  | Compare<In, U, PathOf<Facts, "string" | "text choice">, Affix, string | { from: From }>
-  | Compare<In, U, PathOf<Facts, "string" | "text choice">, "regex", string>
-  | Compare<In, U, PathOf<Facts, "string" | "text choice" | "array">, Length, number | { from: From }>
-  | Compare<In, U, PathOf<Facts, "number">, "eq" | "neq", number | { from: From }>
-  | Compare<In, U, PathOf<Facts, "number">, "in" | "not_in", readonly number[] | { from: From }>
-  | Compare<In, U, PathOf<Facts, "number" | "number choice">, Order, number | { from: From }>
-  | Compare<In, U, PathOf<Facts, "date">, "eq" | "neq" | Order, string | { from: From }>
-  | Compare<In, U, PathOf<Facts, "date">, "in" | "not_in", readonly string[] | { from: From }>
-  | Compare<In, U, PathOf<Facts, "boolean">, "eq" | "neq", boolean | { from: From }>
-  | Compare<In, U, PathOf<Facts, "null">, "eq" | "neq", null>
-  | ChoiceComparison<Extract<Facts, ["text choice" | "number choice", string, unknown]>, From, In, U>
-  | StructureComparison<Extract<Facts, ["array" | "object", string, unknown]>, From, In, U>
-  | OpenComparison<PathOf<Facts, "unknown">, From, In, { undeclared?: U }>;
+type Comparison<Facts extends Fact, From, In extends Section> =
+  | Exists<Exclude<Facts[1], PathOf<Facts, "unknown">>>
+  | Compare<In, PathOf<Facts, "string">, "eq" | "neq", string | { from: From }>
+  | Compare<In, PathOf<Facts, "string">, "in" | "not_in" | "host_in" | "cidr_in", readonly string[] | { from: From }>
+  | Compare<In, PathOf<Facts, "string">, "within_path", string | readonly string[] | { from: From }>
+  | Compare<In, PathOf<Facts, "string" | "text choice">, Affix, string | { from: From }>
+  | Compare<In, PathOf<Facts, "string" | "text choice">, "regex", string>
+  | Compare<In, PathOf<Facts, "string" | "text choice" | "array">, Length, number | { from: From }>
+  | Compare<In, PathOf<Facts, "number">, "eq" | "neq", number | { from: From }>
+  | Compare<In, PathOf<Facts, "number">, "in" | "not_in", readonly number[] | { from: From }>
+  | Compare<In, PathOf<Facts, "number" | "number choice">, Order, number | { from: From }>
+  | Compare<In, PathOf<Facts, "date">, "eq" | "neq" | Order, string | { from: From }>
+  | Compare<In, PathOf<Facts, "date">, "in" | "not_in", readonly string[] | { from: From }>
+  | Compare<In, PathOf<Facts, "boolean">, "eq" | "neq", boolean | { from: From }>
+  | Compare<In, PathOf<Facts, "null">, "eq" | "neq", null>
+  | ChoiceComparison<Extract<Facts, ["text choice" | "number choice", string, unknown]>, From, In>
+  | StructureComparison<Extract<Facts, ["array" | "object", string, unknown]>, From, In>
+  | OpenComparison<PathOf<Facts, "unknown">, From, In, { undeclared?: true }>;
 
-type ChoiceComparison<Facts, From, In extends Section, U> = Facts extends [string, infer Path, infer Choice]
-  ? Compare<In, U, Path, "eq" | "neq", Choice | { from: From }> | Compare<In, U, Path, "in" | "not_in", readonly Choice[] | { from: From }>
+type ChoiceComparison<Facts, From, In extends Section> = Facts extends [string, infer Path, infer Choice]
+  ? Compare<In, Path, "eq" | "neq", Choice | { from: From }> | Compare<In, Path, "in" | "not_in", readonly Choice[] | { from: From }>
   : never;
 
-type StructureComparison<Facts, From, In extends Section, U> = Facts extends [infer Kind, infer Path, infer T]
+type StructureComparison<Facts, From, In extends Section> = Facts extends [infer Kind, infer Path, infer T]
   ? Kind extends "array"
     ?
-        | Compare<In, U, Path, "contains", Extract<T, Scalar> | { literal: T } | { from: From }>
-        | Compare<In, U, Path, "eq" | "neq", { literal: readonly T[] } | { from: From }>
+        | Compare<In, Path, "contains", Extract<T, Scalar> | { literal: T } | { from: From }>
+        | Compare<In, Path, "eq" | "neq", { literal: readonly T[] } | { from: From }>
     :
-        | Compare<In, U, Path, "eq" | "neq", { literal: T } | { from: From }>
-        | Compare<In, U, Path, "in" | "not_in", readonly { literal: T }[] | { from: From }>
+        | Compare<In, Path, "eq" | "neq", { literal: T } | { from: From }>
+        | Compare<In, Path, "in" | "not_in", readonly { literal: T }[] | { from: From }>
   : never;
 
 type Literal = { literal: Scalar | readonly unknown[] | { readonly [key: string]: unknown } };
@@ -166,7 +166,7 @@ type SurroundingFacts<Context> =
   | ["number", "time.hour" | "time.weekday", number]
   | ["date", "time.date", string];
 
-type SurroundingComparison<Context, In extends Section> = Comparison<SurroundingFacts<Context>, From<Context, In>, In, never>;
+type SurroundingComparison<Context, In extends Section> = Comparison<SurroundingFacts<Context>, From<Context, In>, In>;
 
 /** Comparing arguments with arguments lets the model write both sides, which does no harm where it can only add a refusal. */
 type From<Context, In extends Section> =
@@ -174,7 +174,7 @@ type From<Context, In extends Section> =
   | (In extends "deny_if" ? Below<"args"> | "item" | Below<"item"> : never);
 
 type ArgumentComparison<Facts extends Fact, Root extends "args" | "item", Context, In extends Section, U> =
-  | Comparison<Facts, From<Context, In>, In, U>
+  | Comparison<Facts, From<Context, In>, In>
   | ([U] extends [never] ? never : OpenComparison<Below<Root>, From<Context, In>, In, { undeclared: U }>);
 
 type Nested<Leaf, Facts extends Fact, Context, In extends Section, U> =
@@ -203,7 +203,7 @@ type Each<Around, Lists, Context, In extends Section, U> = Lists extends [string
 export type OnePlace<Path> = Path extends `${string}[*]${string}` ? never : Path;
 
 /** What a server says of its own tools may only add a refusal, so a condition on it stands alone in its rule. */
-export type Claim<Context, In extends Section> = Comparison<FactsOf<Claims, "tool">, From<Context, In>, In, never>;
+export type Claim<Context, In extends Section> = Comparison<FactsOf<Claims, "tool">, From<Context, In>, In>;
 
 interface Claims {
   category: Category;
