@@ -38,6 +38,9 @@ export interface CatalogChange {
   readonly changed: readonly string[];
 }
 
+/** A server that changes its list more often than this while it is read gets no call through until the next one asks again. */
+const mostListings = 5;
+
 /** The tools of one server as it last listed them. A server's list is a claim and hostile input: it is copied, bounded, and judged tool by tool. */
 export interface Catalog {
   /** Settles when the definitions are those of the server's newest list. Rejects when the server cannot be asked. */
@@ -55,25 +58,27 @@ export interface Catalog {
  */
 export function createCatalog(options: CatalogOptions): Catalog {
   let definitions: ReadonlyMap<string, Definition> | undefined;
+  let before: ReadonlyMap<string, Definition> | undefined;
   let listing: Promise<void> | undefined;
   let generation = 0;
 
   function learn(tools: readonly unknown[]): void {
-    const before = definitions;
     definitions = readDefinitions(tools, options);
     generation++;
     if (before && options.onChange) report(before, definitions, options.onChange);
+    before = definitions;
   }
   async function list(): Promise<void> {
-    const asked = generation;
     try {
-      const tools = await options.list();
-      // A list that changed while it was read is not the newest one: ask again.
-      if (generation === asked) learn(tools);
+      for (let attempt = 1; definitions === undefined && attempt <= mostListings; attempt++) {
+        const asked = generation;
+        const tools = await options.list();
+        // A list that changed while it was read is not the newest one.
+        if (generation === asked) learn(tools);
+      }
     } finally {
       listing = undefined;
     }
-    if (definitions === undefined) return ready();
   }
   function ready(): Promise<void> | undefined {
     if (definitions) return undefined;
