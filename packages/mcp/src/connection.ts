@@ -1,0 +1,170 @@
+import type { Admission, Catalog, Guard, JsonObject, Outcome, Session } from "@holdpoint/core";
+import { canaryPrefix, guardOf, HoldpointError } from "@holdpoint/core";
+import { type Continuations, createContinuations } from "./continuations.ts";
+import { isObject, type RequestId } from "./message.ts";
+import { createToolLists, type ListWalk, type ToolLists } from "./tool-lists.ts";
+
+export interface ConnectionOptions {
+  /** The server's name in the guard's `policies`; may be left out where there is one policy. */
+  readonly server?: string | undefined;
+  /** `tools-only` also refuses what else a client can send (resources, prompts, completions, answers to a server's requests). Default `all`. */
+  readonly egress?: "all" | "tools-only" | undefined;
+  /** The longest wait for a person at the transport, in milliseconds, since the caller's request timer (60 s in the SDKs) runs meanwhile. Default 45,000. */
+  readonly waitMs?: number | undefined;
+}
+
+/** A call that was admitted and sent, and whose answer has not come. */
+export interface OpenCall {
+  readonly kind: "call";
+  readonly admission: Admission;
+  /** What a continuation of this call must be equal to. */
+  readonly continues: readonly unknown[];
+  /** Aborted once nothing more is expected. */
+  readonly done: AbortController;
+  settled: boolean;
+}
+
+/** A request by its id: on its way out, or sent and not answered. */
+export type InFlight =
+  | { readonly kind: "held"; readonly cancel: AbortController }
+  | OpenCall
+  | { readonly kind: "list"; readonly walk: ListWalk }
+  | { readonly kind: "own"; readonly answer: (response: JsonObject | undefined) => void }
+  | { readonly kind: "other" };
+
+/** What the guard knows of one guarded transport. */
+export interface Connection {
+  readonly guard: Guard;
+  readonly session: Session;
+  readonly server: string;
+  readonly egress: "all" | "tools-only";
+  readonly waitMs: number;
+  readonly catalog: Catalog;
+  readonly lists: ToolLists;
+  readonly continuations: Continuations;
+  readonly inFlight: Map<RequestId, InFlight>;
+  /** Requests that the client has given up: a late answer is delivered like any other, and settles nothing. */
+  readonly late: Map<RequestId, InFlight>;
+  /** Ids under this prefix are the guard's own; their answers never reach the client. */
+  readonly ownPrefix: string;
+  /** Canaries that have come as far as the guard. */
+  readonly canaries: Set<string>;
+  /** Canaries that have got past it, and were stopped one step before the wire. */
+  readonly leaks: Set<string>;
+  /** Settlements under way: the next call waits for them, so that what was given back is there. */
+  readonly settling: Set<Promise<unknown>>;
+  /** Ids of the server's own pings, the only requests of a server that `tools-only` answers. */
+  readonly pings: Set<RequestId>;
+  /** Tool calls handed to the transport so far. */
+  sent: number;
+  /** The `_meta` that each request of the 2026-07-28 revision carries, as the client last sent it. */
+  envelope: JsonObject | undefined;
+  /** Makes the client send something that shows the envelope. */
+  showEnvelope: (() => Promise<unknown>) | undefined;
+  /** Numeric ids below this one belong to requests from before a live connection was guarded. */
+  readonly joinedLate: boolean;
+  firstId: number | undefined;
+  forward(message: JsonObject | readonly JsonObject[], options: unknown): Promise<unknown>;
+  deliver(message: JsonObject): void;
+  readonly onClosed: Set<() => void>;
+}
+
+export interface Wire {
+  send(message: unknown, options: unknown): Promise<unknown>;
+  deliver(message: JsonObject): void;
+  readonly joinedLate: boolean;
+}
+
+const mostLate = 1_000;
+
+export function createConnection(session: Session, options: ConnectionOptions, wire: Wire): Connection {
+  const guard = guardOf(session);
+  const server = guard.serverName(options.server);
+  const connection: Connection = {
+    guard,
+    session,
+    server,
+    egress: options.egress ?? "all",
+    waitMs: options.waitMs ?? 45_000,
+    catalog: guard.catalog(session, server, () => connection.lists.list()),
+    lists: createToolLists(() => connection),
+    continuations: createContinuations(),
+    inFlight: new Map(),
+    late: new Map(),
+    ownPrefix: `holdpoint-${crypto.randomUUID()}-`,
+    canaries: new Set(),
+    leaks: new Set(),
+    settling: new Set(),
+    pings: new Set(),
+    sent: 0,
+    envelope: undefined,
+    showEnvelope: undefined,
+    joinedLate: wire.joinedLate,
+    firstId: undefined,
+    async forward(message, sendOptions) {
+      stopCanaries(connection, Array.isArray(message) ? message : [message as JsonObject]);
+      return wire.send(message, sendOptions);
+    },
+    deliver: (message) => wire.deliver(message),
+    onClosed: new Set(),
+  };
+  return connection;
+}
+
+/** The trip wire below the guard: a canary that comes this far shows a hole, and stops here. */
+function stopCanaries(connection: Connection, messages: readonly JsonObject[]): void {
+  for (const { method, params } of messages) {
+    const name = method === "tools/call" && isObject(params) ? params.name : undefined;
+    if (typeof name !== "string" || !name.startsWith(canaryPrefix)) continue;
+    connection.leaks.add(name);
+    throw new HoldpointError("not_enforced", "a canary got past the guard");
+  }
+}
+
+/** Settles a sent call, once. */
+export function settle(connection: Connection, call: OpenCall, outcome: Outcome): void {
+  call.done.abort();
+  if (call.settled) return;
+  call.settled = true;
+  const settling = call.admission.settle(outcome);
+  if (settling === undefined || typeof settling.then !== "function") return;
+  const { settling: running } = connection;
+  // A store that never answers may not hold up every later call.
+  const settled = Promise.race([settling.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 2_000))]);
+  running.add(settled);
+  void settled.then(() => running.delete(settled));
+}
+
+/** The client no longer waits for a request that has left. A call may have happened all the same. */
+export function giveUp(connection: Connection, id: RequestId, entry: InFlight, reason: string): void {
+  const { inFlight, late } = connection;
+  if (inFlight.get(id) !== entry) return;
+  inFlight.delete(id);
+  late.set(id, entry);
+  if (late.size > mostLate) late.delete(late.keys().next().value as RequestId);
+  if (entry.kind === "call") settle(connection, entry, { kind: "unknown", reason });
+}
+
+export function holdsNothingMore(connection: Connection): void {
+  for (const [id, entry] of connection.inFlight) {
+    if (entry.kind !== "held") continue;
+    entry.cancel.abort();
+    connection.inFlight.delete(id);
+  }
+}
+
+/** No answer will come any more. */
+export function closed(connection: Connection): void {
+  holdsNothingMore(connection);
+  for (const entry of connection.inFlight.values()) {
+    if (entry.kind === "call") settle(connection, entry, { kind: "unknown", reason: "the connection closed" });
+    if (entry.kind === "own") entry.answer(undefined);
+  }
+  connection.inFlight.clear();
+  connection.late.clear();
+  connection.pings.clear();
+  connection.lists.forget();
+  connection.continuations.end();
+  for (const told of connection.onClosed) told();
+  connection.onClosed.clear();
+}

@@ -1,0 +1,73 @@
+import type { JsonObject, Outcome } from "@holdpoint/core";
+import { type Connection, type InFlight, settle } from "./connection.ts";
+import { isObject, isResponse, type RequestId, requestId } from "./message.ts";
+import { cleanResult } from "./refusal-result.ts";
+import { withoutHidden } from "./tool-lists.ts";
+
+/**
+ * Takes a message of the server. An answer reaches the client only where its request has left and is open: a call that is held cannot be answered by a
+ * server that guesses its id.
+ */
+export function receive(connection: Connection, message: unknown, deliver: (message: unknown) => void): void {
+  if (Array.isArray(message)) {
+    for (const each of message) receive(connection, each, deliver);
+    return;
+  }
+  if (!isObject(message)) return deliver(message);
+  if (!isResponse(message)) {
+    if (message.method === "notifications/tools/list_changed") connection.lists.changed();
+    if (message.method === "ping" && connection.egress === "tools-only") rememberPing(connection, requestId(message));
+    return deliver(message);
+  }
+  const id = requestId(message);
+  if (id === undefined) {
+    // An error about no request in particular (JSON-RPC 2.0 §5) is for the client's error handler.
+    if ((message.id === undefined || message.id === null) && isObject(message.error)) return deliver(message);
+    return connection.guard.report(connection.server, "the server sent an answer without a usable id");
+  }
+  const entry = connection.inFlight.get(id) ?? connection.late.get(id);
+  if (entry === undefined && predates(connection, id)) return deliver(fromBefore(connection, message));
+  if (entry === undefined) return connection.guard.report(connection.server, "the server answered a request that is not open");
+  if (entry.kind === "held") return connection.guard.report(connection.server, "the server answered a call that had not left");
+  connection.inFlight.delete(id);
+  connection.late.delete(id);
+  if (entry.kind === "own") return entry.answer(message);
+  deliver(answered(connection, entry, message));
+}
+
+function answered(connection: Connection, entry: InFlight, message: JsonObject): JsonObject {
+  const { result } = message;
+  if (entry.kind !== "call") {
+    if (!isObject(result)) return message;
+    return withResult(message, cleanResult(entry.kind === "list" ? connection.lists.page(entry.walk, result) : result, []));
+  }
+  if (!entry.settled && isObject(result) && result.resultType === "input_required") {
+    entry.done.abort();
+    connection.continuations.wait(entry.continues, result.requestState, entry.admission);
+    return withResult(message, cleanResult(result, []));
+  }
+  settle(connection, entry, outcomeOf(message));
+  return isObject(result) ? withResult(message, cleanResult(result, entry.admission.edited)) : message;
+}
+
+function withResult(message: JsonObject, result: JsonObject): JsonObject {
+  return result === message.result ? message : { ...message, result };
+}
+
+function outcomeOf({ result, error }: JsonObject): Outcome {
+  if (error !== undefined) return { kind: "protocol_error", code: isObject(error) && typeof error.code === "number" ? error.code : undefined };
+  return isObject(result) && result.isError === true ? { kind: "tool_error" } : { kind: "success" };
+}
+
+/** Both SDKs count their ids upward, so a lower one than the first that was seen is from before the connection was guarded. */
+function predates({ joinedLate, firstId }: Connection, id: RequestId): boolean {
+  return joinedLate && typeof id === "number" && (firstId === undefined || id < firstId);
+}
+
+function fromBefore(connection: Connection, message: JsonObject): JsonObject {
+  return isObject(message.result) ? withResult(message, withoutHidden(connection, cleanResult(message.result, []))) : message;
+}
+
+function rememberPing({ pings }: Connection, id: RequestId | undefined): void {
+  if (id !== undefined && pings.size < 1_000) pings.add(id);
+}

@@ -1,0 +1,243 @@
+import { type Admission, canaryPrefix, HoldpointError, type JsonObject, printable, type Refusal, type RefusalCode } from "@holdpoint/core";
+import { type Connection, giveUp, type InFlight, type OpenCall, settle } from "./connection.ts";
+import { mayLeave } from "./egress.ts";
+import { envelopeOf, isObject, type ReadMessage, type RequestId, readCall, readMessage, requestId, type ToolCall } from "./message.ts";
+import { mirrorArguments } from "./param-headers.ts";
+import { refusalError, refusalResult } from "./refusal-result.ts";
+
+/**
+ * Takes what the client hands to its transport. A tool call leaves only as the snapshot that was admitted; everything else leaves as the snapshot that
+ * shows it is no tool call.
+ *
+ * INVARIANT (nothing-leaves-unchecked): a `tools/call` reaches `connection.forward` in `forwardCall` alone, with an admission.
+ *
+ * Rejects as the transport does, and with `HoldpointError` for what cannot be answered: `malformed` (no JSON-RPC message) and `duplicate_id` (the id of a
+ * request that is still open).
+ */
+export async function sendThrough(connection: Connection, message: unknown, options: unknown): Promise<unknown> {
+  const read = readMessage(message);
+  if (read && Array.isArray(read.value)) return sendBatch(connection, read.value, options);
+  if (!read || !isObject(read.value)) throw malformedMessage();
+  const { value } = read;
+  if (value.method === "tools/call") return sendCall(connection, value, read.unfit, options);
+  if (value.method === "notifications/cancelled" && cancelled(connection, value)) return undefined;
+  if (!mayLeave(connection, value)) return undefined;
+  return sendOther(connection, value, options);
+}
+
+function malformedMessage(): HoldpointError {
+  return new HoldpointError("malformed", "what was sent is no JSON-RPC message: send an object that JSON can carry, or a list of them");
+}
+
+async function sendOther(connection: Connection, message: JsonObject, options: unknown): Promise<unknown> {
+  const id = track(connection, message);
+  try {
+    return await connection.forward(message, options);
+  } catch (error) {
+    if (id !== undefined) connection.inFlight.delete(id);
+    throw error;
+  }
+}
+
+/** Opens a request that is no tool call, so that its answer passes. */
+function track(connection: Connection, message: JsonObject): RequestId | undefined {
+  const id = requestId(message);
+  if (typeof message.method !== "string" || id === undefined) return undefined;
+  claim(connection, id);
+  connection.envelope = envelopeOf(message.params) ?? connection.envelope;
+  const listing = message.method === "tools/list";
+  connection.inFlight.set(id, listing ? { kind: "list", walk: connection.lists.asked(message.params) } : { kind: "other" });
+  return id;
+}
+
+/** An answer goes to whoever asked under its id, so an id stands for one request at a time. */
+function claim(connection: Connection, id: RequestId): void {
+  if (connection.inFlight.has(id)) {
+    throw new HoldpointError("duplicate_id", "the id of a request that is still open was used for another: give each request an id of its own");
+  }
+  connection.late.delete(id);
+  if (typeof id === "number") connection.firstId ??= id;
+}
+
+/** True where the request had not left: then nobody else need hear of it. */
+function cancelled(connection: Connection, { params }: JsonObject): boolean {
+  const id = isObject(params) ? requestId({ id: params.requestId ?? null }) : undefined;
+  const entry = id === undefined ? undefined : connection.inFlight.get(id);
+  if (id === undefined || entry === undefined) return false;
+  if (entry.kind === "held") {
+    connection.inFlight.delete(id);
+    entry.cancel.abort();
+    return true;
+  }
+  giveUp(connection, id, entry, "the caller cancelled");
+  return false;
+}
+
+async function sendCall(connection: Connection, message: JsonObject, unfit: ReadMessage["unfit"], options: unknown): Promise<unknown> {
+  const id = requestId(message);
+  const sendOptions = copyOptions(options);
+  const name = nameIn(message);
+  if (name.startsWith(canaryPrefix)) connection.canaries.add(name);
+  if (id === undefined) {
+    await refuse(connection, name, "malformed", "a tool call without an id has no answer");
+    return undefined;
+  }
+  claim(connection, id);
+  const held: InFlight = { kind: "held", cancel: new AbortController() };
+  const { signal } = held.cancel;
+  connection.inFlight.set(id, held);
+  connection.envelope = envelopeOf(message.params) ?? connection.envelope;
+  const stopListening = onAbort(sendOptions?.requestSignal, () => {
+    if (connection.inFlight.get(id) === held) connection.inFlight.delete(id);
+    held.cancel.abort();
+  });
+
+  const call = unfit ? describeUnfit(unfit) : readCall(message.params);
+  const decided = await decide(connection, name, call, unfit?.code, signal);
+  stopListening();
+  if (signal.aborted) {
+    // INVARIANT (nothing-leaves-unchecked): cancelled while held means it never leaves, whatever was decided meanwhile.
+    if (decided.outcome === "allow") await decided.settle({ kind: "unsent", reason: "the caller cancelled" });
+    return undefined;
+  }
+  if (decided.outcome === "deny" || typeof call === "string") {
+    connection.inFlight.delete(id);
+    answerRefusal(connection, message, decided as Refusal);
+    return undefined;
+  }
+  return forwardCall(connection, id, call, decided, sendOptions);
+}
+
+async function decide(
+  connection: Connection,
+  tool: string,
+  call: ToolCall | string,
+  unfit: "not_json" | "too_large" | undefined,
+  signal: AbortSignal,
+): Promise<Admission | Refusal> {
+  const { guard, session, server, catalog, waitMs, continuations, settling } = connection;
+  if (typeof call === "string") return refuse(connection, tool, unfit ?? "malformed", call);
+  const { requestState, inputResponses } = call.rest;
+  if (inputResponses !== undefined && connection.egress === "tools-only") {
+    return refuse(connection, tool, "egress", "only tool calls may leave, and `inputResponses` answers the server");
+  }
+  if (requestState !== undefined || inputResponses !== undefined) {
+    const continued = continuations.redeem(continuesOf(call), requestState);
+    if (continued) return continued;
+  }
+  if (settling.size > 0) await Promise.all(settling);
+  const decided = await guard.admit({ session, server, tool, arguments: call.arguments, catalog, signal, waitMs, seam: "transport" });
+  if (decided.outcome !== "suspended") return decided;
+  return refuse(connection, tool, "approval_failed", "the approver handed over to its host, which cannot be reached from a transport");
+}
+
+function continuesOf({ name, arguments: args, rest }: ToolCall): readonly unknown[] {
+  return [name, args ?? {}, rest.task ?? null];
+}
+
+async function forwardCall(
+  connection: Connection,
+  id: RequestId,
+  call: ToolCall,
+  admission: Admission,
+  options: Record<string, unknown> | undefined,
+): Promise<unknown> {
+  const entry: OpenCall = { kind: "call", admission, continues: continuesOf(call), done: new AbortController(), settled: false };
+  connection.inFlight.set(id, entry);
+  const stopListening = onAbort(options?.requestSignal, () => giveUp(connection, id, entry, "the caller cancelled"));
+  entry.done.signal.addEventListener("abort", stopListening, { once: true });
+  const { name, rest } = call;
+  const args = admission.arguments;
+  const bare = call.arguments === undefined && Object.keys(args).length === 0;
+  const params: JsonObject = bare ? { name, ...rest } : { name, arguments: args, ...rest };
+  try {
+    connection.sent++;
+    return await connection.forward({ jsonrpc: "2.0", id, method: "tools/call", params }, withHeaders(connection, name, args, options));
+  } catch (error) {
+    if (connection.inFlight.get(id) === entry) connection.inFlight.delete(id);
+    settle(connection, entry, neverLeft(error) ? { kind: "unsent", reason: "not connected" } : { kind: "unknown", reason: "sending failed" });
+    throw error;
+  }
+}
+
+function withHeaders(connection: Connection, name: string, args: JsonObject, options: Record<string, unknown> | undefined): unknown {
+  if (options?.headers === undefined) return options;
+  const definition = connection.catalog.definition(name);
+  return { ...options, headers: mirrorArguments(options.headers, definition.state === "known" ? definition.source.inputSchema : undefined, args) };
+}
+
+/** Every transport of both SDKs throws this before it writes anything. After any other error the call may have arrived. */
+function neverLeft(error: unknown): boolean {
+  return error instanceof Error && (error.message === "Not connected" || (error as { code?: unknown }).code === "NOT_CONNECTED");
+}
+
+/** A batch has one answer on the wire and many calls: none of them leaves. */
+async function sendBatch(connection: Connection, batch: readonly unknown[], options: unknown): Promise<unknown> {
+  if (!batch.every(isObject)) throw malformedMessage();
+  if (batch.some((message) => message.method === "tools/call")) return refuseBatch(connection, batch);
+  const passing = batch.filter((message) => mayLeave(connection, message));
+  if (passing.length === 0 && batch.length > 0) return undefined;
+  const ids = passing.map((message) => {
+    if (message.method === "notifications/cancelled") cancelled(connection, message);
+    return track(connection, message);
+  });
+  try {
+    return await connection.forward(passing, options);
+  } catch (error) {
+    for (const id of ids) if (id !== undefined) connection.inFlight.delete(id);
+    throw error;
+  }
+}
+
+async function refuseBatch(connection: Connection, batch: readonly JsonObject[]): Promise<void> {
+  for (const message of batch) {
+    const name = nameIn(message);
+    if (message.method === "tools/call") {
+      if (name.startsWith(canaryPrefix)) connection.canaries.add(name);
+      const refusal = await refuse(connection, name, "batch", "tool calls cannot be made in a batch: make each by itself");
+      answerRefusal(connection, message, refusal);
+    } else if (typeof message.method === "string" && requestId(message) !== undefined) {
+      answer(connection, message, { error: { code: -32600, message: "the batch was not sent, since it held a tool call" } });
+    }
+  }
+}
+
+function refuse({ guard, session, server }: Connection, tool: string, code: RefusalCode, problem: string): Promise<Refusal> {
+  const message = `This call cannot be made: ${problem}.`;
+  return guard.refuse({ session, server, tool, arguments: undefined }, { rule: `(${code.replace("_", " ")})`, code, message, detail: problem });
+}
+
+function describeUnfit({ pointer, problem }: NonNullable<ReadMessage["unfit"]>): string {
+  const inside = pointer.startsWith("/params/arguments") ? pointer.slice("/params/arguments".length) : pointer;
+  return `${inside === "" ? "the arguments" : `the argument at \`${printable(inside)}\``}: ${problem}`;
+}
+
+/** Task-augmented callers wait for a task, which a refusal is not: they get the error that MCP has for a task that is not created. */
+function answerRefusal(connection: Connection, message: JsonObject, refusal: Refusal): void {
+  const augmented = isObject(message.params) && message.params.task !== undefined;
+  if (augmented || connection.guard.onDeny === "throw") return answer(connection, message, { error: refusalError(refusal) });
+  const result = refusalResult(refusal);
+  answer(connection, message, { result: envelopeOf(message.params) ? { ...result, resultType: "complete" } : result });
+}
+
+function answer(connection: Connection, message: JsonObject, body: JsonObject): void {
+  const id = requestId(message);
+  if (id === undefined || (typeof id === "string" && id.startsWith(connection.ownPrefix))) return;
+  connection.deliver({ jsonrpc: "2.0", id, ...body });
+}
+
+function nameIn({ params }: JsonObject): string {
+  return isObject(params) && typeof params.name === "string" ? params.name : "";
+}
+
+/** The options as they are now, so that headers cannot change between the check and the send. */
+function copyOptions(options: unknown): Record<string, unknown> | undefined {
+  return options !== null && typeof options === "object" ? { ...options } : undefined;
+}
+
+function onAbort(signal: unknown, act: () => void): () => void {
+  if (!(signal instanceof AbortSignal)) return () => undefined;
+  if (signal.aborted) act();
+  signal.addEventListener("abort", act, { once: true });
+  return () => signal.removeEventListener("abort", act);
+}
