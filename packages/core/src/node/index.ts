@@ -2,3 +2,6 @@
 
 export type { AuditCheckpoint, AuditKey } from "./audit-checkpoint.ts";
 export { type JsonlAudit, type JsonlAuditOptions, jsonlAudit } from "./jsonl-audit.ts";
+export { type PinoAuditOptions, type PinoLogger, pinoAudit } from "./pino-audit.ts";
+export { type AuditStats, auditStats, readAudit } from "./read-audit.ts";
+export { type AuditProblem, type AuditVerification, type VerifyOptions, verifyAudit } from "./verify-audit.ts";

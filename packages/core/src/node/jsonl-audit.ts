@@ -79,7 +79,10 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
   let queue: Waiting[] = [];
   let dropped = 0;
   let unreported = 0;
-  let unsynced = false;
+  /** Events handed over, written or refused, and of these on the device. */
+  let handedOver = 0;
+  let done = 0;
+  let synced = 0;
   let lastGuard = "";
   let lastFailure: unknown;
   let checkpointedAt = chain.head.seq;
@@ -92,17 +95,23 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
     options.onCheckpoint && every(settings.checkpointMs, keepCheckpoint),
   ];
 
+  function push(waiting: Waiting): void {
+    queue.push(waiting);
+    handedOver++;
+    start();
+  }
   function start(): void {
-    if (draining || retry) return;
+    if (draining || retry || queue.length === 0) return;
+    // One batch a turn, so that syncs and checkpoints come in between, however many events there are.
     draining = inTurn(drain).finally(() => {
       draining = undefined;
-      if (queue.length > 0) start();
+      start();
     });
   }
   async function drain(): Promise<void> {
     // Events of calls that are released in the same turn of the event loop share a write.
     await undefined;
-    while (queue.length > 0 && !retry) await writeBatch(takeBatch());
+    await writeBatch(takeBatch());
   }
   function takeBatch(): readonly Waiting[] {
     let length = 0;
@@ -119,13 +128,15 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
       lastFailure = error;
       const untold = batch.filter(({ settle }) => !settle);
       for (const { settle } of batch) settle?.reject(error);
+      done += batch.length - untold.length;
       queue = [...untold, ...queue];
       // What nobody waits for is tried again; until then it counts against the bound.
       if (untold.length > 0) retry = afterAWhile();
       return;
     }
-    unsynced = fsync !== "every";
     for (const { settle } of batch) settle?.resolve();
+    done += batch.length;
+    if (fsync === "every") synced = done;
     if (unreported > 0) reportDropped();
     if (options.onCheckpoint && chain.head.seq - checkpointedAt >= settings.checkpointRecords) void keepCheckpoint();
   }
@@ -143,33 +154,33 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
   /** Writes an event of the sink's own; it is never dropped. */
   function note(problem: string): void {
     const event: AuditEvent = { v: 1, id: randomUUID(), time: new Date().toISOString(), guard: lastGuard, type: "anomaly", server: "", problem };
-    queue.push({ text: JSON.stringify(event) });
-    start();
+    push({ text: JSON.stringify(event) });
   }
   async function syncNow(): Promise<void> {
-    if (!unsynced) return;
+    if (synced === done) return;
     try {
       await chain.sync();
-      unsynced = false;
+      synced = done;
     } catch (error) {
       lastFailure = error;
     }
   }
   async function flush(): Promise<void> {
+    const target = handedOver;
     if (retry) {
       clearTimeout(retry);
       retry = undefined;
       start();
     }
-    while (draining) await draining;
+    while (done < target && draining) await draining;
     await inTurn(syncNow);
-    if (queue.length > 0 || unsynced) throw lastFailure;
+    if (done < target || synced < target) throw lastFailure;
   }
   async function checkpoint(): Promise<AuditCheckpoint> {
     await flush();
     return inTurn(async () => {
       await syncNow();
-      if (unsynced) throw lastFailure;
+      if (synced < done) throw lastFailure;
       const { chain: id, seq, hash } = chain.head;
       return signCheckpoint({ v: 1, chain: id, file: basename(chain.file), seq: seq - 1, hash, time: new Date().toISOString() }, key);
     });
@@ -214,14 +225,11 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
         if (full) {
           dropped++;
           unreported++;
-        } else queue.push({ text });
-        start();
+        } else push({ text });
         return undefined;
       }
       if (full) throw new HoldpointError("audit_full", `${maxQueued} events wait to be written: the audit file is too slow, or cannot be written`);
-      const written = new Promise<void>((resolve, reject) => queue.push({ text, settle: { resolve, reject } }));
-      start();
-      return written;
+      return new Promise<void>((resolve, reject) => push({ text, settle: { resolve, reject } }));
     },
     flush,
     checkpoint,
