@@ -1,4 +1,5 @@
 import { contentHash } from "./canonical-json.ts";
+import { checkAgainstTools } from "./check-against-tools.ts";
 import { compileCondition, conditionToken, type Test } from "./condition.ts";
 import { compileArguments, type Judge } from "./input-schema.ts";
 import { type CompiledLimit, compileLimit } from "./limits.ts";
@@ -6,6 +7,8 @@ import { loadPolicy, policyDigest } from "./load-policy.ts";
 import { type MergedPolicy, mergePolicies } from "./merge-policies.ts";
 import { type Path, parsePath } from "./path.ts";
 import { intersectPaths } from "./path-sets.ts";
+import type { ToolDefinition } from "./pins.ts";
+import { PolicyError, type PolicyIssue } from "./policy-error.ts";
 import type { ApprovalKeys, Condition, Entry, PolicyDocument, RuleKeys, RuleLists, ToolRules } from "./policy-schema.ts";
 import { parseDuration } from "./window.ts";
 
@@ -70,21 +73,30 @@ const defaultApprovalTimeoutMs = 10 * 60_000;
 /**
  * Turns a policy into closures indexed by tool, so that a decision costs the same for one tool and for ten thousand.
  *
- * Takes a document, loaded or not, or what `mergePolicies` made. Throws `PolicyError` with every issue when it cannot be fully understood.
+ * Takes a document, loaded or not, or what `mergePolicies` made. Throws `PolicyError` with every issue when it cannot be fully understood. Where `tools` says
+ * what the server lists, so are names, paths and operators that its tools rule out.
  *
  * @example
  * const policy = compilePolicy({ version: "1", default: "deny", tools: { get_weather: {} } });
  */
-export function compilePolicy(source: PolicyDocument | MergedPolicy): CompiledPolicy {
-  if ("layers" in source) {
-    const { layers } = mergePolicies(source);
-    return {
-      digest: contentHash(layers.map(policyDigest)),
-      layers: layers.map((document, index) => compileLayer(document, layers.length > 1 ? `/layers/${index}` : "")),
-    };
-  }
-  const document = loadPolicy(source);
-  return { digest: policyDigest(document), layers: [compileLayer(document, "")] };
+export function compilePolicy(source: PolicyDocument | MergedPolicy, { tools }: CompileOptions = {}): CompiledPolicy {
+  const documents = "layers" in source ? mergePolicies(source).layers : [loadPolicy(source)];
+  const rootOf = (index: number) => (documents.length > 1 ? `/layers/${index}` : "");
+  const issues = tools ? documents.flatMap((document, index) => placed(checkAgainstTools(document, tools), rootOf(index))) : [];
+  if (issues.length > 0) throw new PolicyError(issues);
+  return {
+    digest: "layers" in source ? contentHash(documents.map(policyDigest)) : policyDigest(documents[0] as PolicyDocument),
+    layers: documents.map((document, index) => compileLayer(document, rootOf(index))),
+  };
+}
+
+export interface CompileOptions {
+  /** What the server lists, as far as it is known now. A later list never makes a policy unloadable: a tool that contradicts it is denied. */
+  readonly tools?: readonly ToolDefinition[] | undefined;
+}
+
+function placed(issues: readonly PolicyIssue[], root: string): readonly PolicyIssue[] {
+  return issues.map((issue) => ({ ...issue, pointer: root + issue.pointer }));
 }
 
 /** What applies to a tool, listed or not. */
@@ -93,7 +105,10 @@ export function toolOf(layer: CompiledLayer, name: string): CompiledTool {
 }
 
 /** What of a tool's arguments is recorded, where every layer opts in, and what is shown nowhere, where any says so. */
-export function auditedFields(policy: CompiledPolicy, name: string): { readonly record: readonly Path[]; readonly secret: readonly Path[] } {
+export function auditedFields(
+  policy: CompiledPolicy,
+  name: string,
+): { readonly record: readonly Path[]; readonly secret: readonly Path[] } {
   const tools = policy.layers.map((layer) => toolOf(layer, name));
   return {
     record: tools.map((tool) => tool.record).reduce(intersectPaths),
@@ -103,7 +118,9 @@ export function auditedFields(policy: CompiledPolicy, name: string): { readonly 
 
 function compileLayer(document: PolicyDocument, root: string): CompiledLayer {
   const hidesAll = document.hide === "*";
-  const hidden = new Set(Array.isArray(document.hide) ? document.hide.map((entry) => (typeof entry === "string" ? entry : entry.name)) : []);
+  const hidden = new Set(
+    Array.isArray(document.hide) ? document.hide.map((entry) => (typeof entry === "string" ? entry : entry.name)) : [],
+  );
   const ids = uniqueIds();
   const shared = compileLists(document.all_tools ?? {}, `${root}/all_tools`, ids);
   const record = paths(document.audit?.record, document.all_tools?.audit?.record);
@@ -216,15 +233,21 @@ function withoutFunctions(value: unknown): unknown {
   if (typeof value === "function") return "(function)";
   if (Array.isArray(value)) return value.map(withoutFunctions);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined).map(([key, part]) => [key, withoutFunctions(part)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, part]) => part !== undefined)
+      .map(([key, part]) => [key, withoutFunctions(part)]),
+  );
 }
 
 function paths(...lists: (readonly string[] | undefined)[]): Path[] {
-  return lists.flatMap((list) => list ?? []).map((text) => {
-    const path = parsePath(text);
-    if ("error" in path) throw new TypeError(path.error);
-    return path;
-  });
+  return lists
+    .flatMap((list) => list ?? [])
+    .map((text) => {
+      const path = parsePath(text);
+      if ("error" in path) throw new TypeError(path.error);
+      return path;
+    });
 }
 
 function ownProperty(tools: PolicyDocument["tools"], name: string): ToolRules {

@@ -17,7 +17,7 @@ export type {
   ToolsEvent,
 } from "./audit-event.ts";
 export { canonicalJson, contentHash } from "./canonical-json.ts";
-export { type CompiledPolicy, compilePolicy } from "./compile-policy.ts";
+export { type CompiledPolicy, type CompileOptions, compilePolicy } from "./compile-policy.ts";
 export { conditionText } from "./condition.ts";
 export type { CounterStore, Debit, MaybePromise, Reservation, Reserved, Room, Window } from "./counter-store.ts";
 export { type Call, type DecisionFacts, type Denial, decide, type Plan } from "./decide.ts";
