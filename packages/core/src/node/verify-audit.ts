@@ -76,6 +76,7 @@ export async function verifyAudit(paths: string | readonly string[], options: Ve
     }
     const stretch = sequence.end();
     if (stretch) stretches.push(stretch);
+    else report(file, 0, "holds no whole record: it was emptied, or its process ended as it was made");
   }
   checkJoints(stretches, kept, report);
   const lastCheckpoint = kept.end(stretches);
