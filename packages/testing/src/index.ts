@@ -1,1 +1,27 @@
-export {};
+// This file is the whole public surface of `@holdpoint/testing` that needs no test runner: what is added here becomes API. Named exports only.
+
+export { type AuditLog, type AuditLogOptions, auditLog, mentions, trailProblems } from "./audit-log.ts";
+export { checkMutants, type EquivalentMutant, type MutationReport } from "./check-mutants.ts";
+export { type Admitted, countAdmitted } from "./count-admitted.ts";
+export {
+  type CoverageShares,
+  type CoverageThresholds,
+  coverageShares,
+  coverageTable,
+  missedThresholds,
+  type Share,
+} from "./coverage-table.ts";
+export { describeVerdict } from "./describe-verdict.ts";
+export { type Duration, type FakeClock, fakeClock, type Instant } from "./fake-clock.ts";
+export { type Mutant, mutatePolicy } from "./mutate-policy.ts";
+export {
+  type CoverageReport,
+  type CoveredCondition,
+  type CoveredPolicy,
+  type CoveredRule,
+  mergeCoverage,
+  type PolicyCoverage,
+  policyCoverage,
+} from "./policy-coverage.ts";
+export { type PolicyTest, type PolicyTestOptions, policyTest, type TestCall, type TestVerdict } from "./policy-test.ts";
+export { type ScriptedAnswer, type ScriptedApprover, scriptedApprover } from "./scripted-approver.ts";
