@@ -1,7 +1,8 @@
 import { canaryPrefix, HoldpointError, isRefusal, type Session } from "@holdpoint/core";
 import { assertEnforced as assertTransportEnforced, type EnforcementReport } from "@holdpoint/mcp";
 import type { McpClientLike } from "./guard-mcp-client.ts";
-import { guardTools, seatOf } from "./guard-tools.ts";
+import { guardTool, seatOf } from "./guard-tools.ts";
+import { toolSeat } from "./tool-seat.ts";
 
 /**
  * Shows at start-up that no call gets round the guard. For a tool set: every tool is one that `guardTools` made, and a canary, a reserved name that is denied
@@ -21,11 +22,15 @@ export async function assertEnforced(target: McpClientLike | Readonly<Record<str
 async function toolSetReport(tools: Readonly<Record<string, object>>, session: Session): Promise<EnforcementReport> {
   const open = Object.keys(tools).filter((key) => seatOf(tools[key]) === undefined);
   if (open.length > 0) throw notEnforced(open.map((key) => `the tool \`${key}\``));
+  const [server] = Object.keys(tools).map((key) => seatOf(tools[key])?.server);
   const leaks: string[] = [];
-  for (const [kind, canary] of Object.entries(canaries(() => leaks.push(kind)))) {
-    if (!(await isStopped(guardTools({ [`${canaryPrefix}${crypto.randomUUID()}`]: canary }, session)))) leaks.push(kind);
+  for (const [kind, execute] of Object.entries(tripWires)) {
+    let tripped = false;
+    const name = `${canaryPrefix}${crypto.randomUUID()}`;
+    const canary = guardTool(name, { execute: execute(() => (tripped = true)) }, toolSeat(name, name, session, { server }));
+    if (!(await isStopped(canary)) || tripped) leaks.push(`an \`execute\` that is ${kind}`);
   }
-  if (leaks.length > 0) throw notEnforced([...new Set(leaks)].map((kind) => `an \`execute\` that is ${kind}`));
+  if (leaks.length > 0) throw notEnforced(leaks);
   return { tested: [...Object.keys(tools), "execute"], untested: outOfReach };
 }
 
@@ -33,32 +38,30 @@ async function clientReport(client: McpClientLike): Promise<EnforcementReport> {
   const { tested, untested } = await assertTransportEnforced(client as never);
   const name = `${canaryPrefix}${crypto.randomUUID()}`;
   const definitions = { tools: [{ name, inputSchema: { type: "object", properties: {} } }] };
-  const tools = client.toolsFromDefinitions(...([definitions] as never)) as Record<string, object>;
-  if (!seatOf(tools[name]) || !(await isStopped(tools))) throw notEnforced(["`tools()`"]);
+  const canary = (client.toolsFromDefinitions(...([definitions] as never)) as Record<string, object>)[name];
+  if (!canary) return { tested, untested: [...untested, { path: "tools().execute", reason: "the policy hides every tool" }] };
+  if (!seatOf(canary) || !(await isStopped(canary))) throw notEnforced(["`tools()`"]);
   return { tested: [...tested, "tools().execute"], untested };
 }
 
-/** One tool for each kind of `execute` that the SDK can run. */
-function canaries(trip: () => void): Record<string, object> {
-  return {
-    "a function": { execute: trip },
-    "an async function": { execute: async () => trip() },
-    "an async generator": {
-      async *execute() {
-        trip();
-        yield undefined;
-      },
+/** An `execute` of each kind that the SDK can run, which trips a wire. */
+const tripWires: Readonly<Record<string, (trip: () => void) => () => unknown>> = {
+  "a function": (trip) => () => trip(),
+  "an async function": (trip) => async () => trip(),
+  "an async generator": (trip) =>
+    async function* () {
+      trip();
+      yield undefined;
     },
-  };
-}
+};
 
-async function isStopped(tools: Readonly<Record<string, object>>): Promise<boolean> {
-  const [tool] = Object.values(tools) as { execute(input: object, options: object): unknown }[];
+async function isStopped(tool: object | undefined): Promise<boolean> {
+  const { execute } = tool as { execute?: (input: object, options: object) => unknown };
   try {
-    const answer = await tool?.execute({}, { toolCallId: "holdpoint-canary", messages: [] });
-    const streamed = answer !== null && typeof answer === "object" && Symbol.asyncIterator in answer;
-    const [output] = streamed ? await Array.fromAsync(answer as AsyncIterable<unknown>) : [answer];
-    return isRefusal(output);
+    const answer = await execute?.({}, { toolCallId: "holdpoint-canary", messages: [] });
+    if (answer === null || typeof answer !== "object" || !(Symbol.asyncIterator in answer)) return isRefusal(answer);
+    for await (const output of answer as AsyncIterable<unknown>) return isRefusal(output);
+    return false;
   } catch (error) {
     return isRefusal(error);
   }

@@ -55,7 +55,8 @@ function guardedPart(tool: unknown) {
   return typeof execute === "function" ? seats.get(execute) : undefined;
 }
 
-function guardTool(key: string, tool: object, seat: ToolSeat): object {
+/** Guards one tool, also one that the policy hides. */
+export function guardTool(key: string, tool: object, seat: ToolSeat): object {
   const { execute, toModelOutput, needsApproval, onInputAvailable, experimental_toolCaller: caller } = tool as Fields;
   const replaced = new Map<string, unknown>();
   if (typeof execute === "function" && !isProviderExecuted(tool)) {

@@ -33,7 +33,7 @@ export interface SeatOptions {
 /** Where one tool's calls meet the guard. */
 export interface ToolSeat {
   readonly guard: Guard;
-  readonly tool: string;
+  readonly server: string | undefined;
   /** Whether this seat asks in the SDK's own flow. */
   readonly native: boolean;
   admit(input: unknown, options: ExecuteOptions | undefined): Promise<Admission | Refusal | Suspension>;
@@ -88,7 +88,7 @@ export function toolSeat(key: string, tool: string, session: Session, options: S
   const native = options.approval === "native" || (options.approval === undefined && !guard.asksInPlace);
   return {
     guard,
-    tool,
+    server: options.server,
     native,
     async admit(input, given = {}) {
       const request = requestFor(input, given);
