@@ -3,7 +3,7 @@ import { reasonOf } from "./audit.ts";
 import { type Denial, decide, type Plan } from "./decide.ts";
 import { bindingOf, dropStaleYeses, hold, isCovered } from "./holding.ts";
 import { type JsonObject, takeSnapshot } from "./json-snapshot.ts";
-import { redeemToken } from "./open-calls.ts";
+import { continueCall, redeemToken } from "./open-calls.ts";
 import {
   type Admission,
   asCall,
@@ -74,6 +74,7 @@ async function pass(call: Passage): Promise<Admission | Refusal> {
   if (listing) await listed(listing);
   const redeemed = redeemToken(call);
   if (redeemed) return redeemed;
+  continueCall(call);
 
   // Each turn decides anew, by the policy and the definition of that moment, and ends in a verdict or with one more yes.
   for (;;) {

@@ -31,10 +31,14 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
   const { guard, request, record } = call;
   const short = await lookAtLimits(call, plan.debits);
   if (short) return short;
-  const binding = bindingOf(call, asking);
+  const binding = request.replays ? forOneCall(bindingOf(call, asking), request.callId) : bindingOf(call, asking);
   const now = guard.now();
   const earlier = (await approvedInHostFlow(call, binding)) ?? (await guard.approvals.find({ binding: binding.binding, wide: binding.wideBindings }, now));
-  if (earlier) return accept(call, earlier);
+  if (earlier) {
+    // What the approver says now is not looked at: the answer that stands is the one that was recorded.
+    if (request.replays && request.approve && earlier.binding === binding.binding) await verdictOf(request.approve, requestOf(earlier, secretPaths(call), call.state.ending.signal));
+    return accept(call, earlier);
+  }
 
   const approve = request.approve ?? guard.approve;
   if (!approve && !guard.approvalsOutlive) return noApprover(asking);

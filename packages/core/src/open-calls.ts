@@ -2,7 +2,7 @@ import type { Outcome } from "./audit-event.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import type { CompiledApproval } from "./compile-policy.ts";
 import { type Admission, catalogOf, type Passage } from "./passage.ts";
-import { digestOf, type OpenCall } from "./session.ts";
+import { digestOf, type OpenCall, type SessionState } from "./session.ts";
 
 /**
  * INVARIANT (decided-once): a tool seam's admission opens the call, and one equal send at the transport redeems it. The token is the entry in the
@@ -20,7 +20,8 @@ export function redeemToken(call: Passage): Admission | undefined {
   const token = fresh ?? open?.at(-1);
   if (!token) return undefined;
   token.sends++;
-  call.record.attemptOf(token.callId, token.sends);
+  if (!fresh) token.attempt++;
+  call.record.attemptOf(token.callId, token.attempt);
   if (fresh) {
     return {
       outcome: "allow",
@@ -37,7 +38,29 @@ export function redeemToken(call: Passage): Admission | undefined {
   return undefined;
 }
 
-export function openToken(call: Passage, approved: readonly CompiledApproval[]): { readonly seen: () => Outcome | undefined; readonly close: () => void } | undefined {
+/** Goes on with the call of an earlier admission, where this is that call again: the same session, server, tool, definition and admitted arguments. */
+export function continueCall(call: Passage): void {
+  const { request, state, server } = call;
+  const token = request.attemptOf && admittedAs.get(request.attemptOf);
+  if (!token || token.state !== state || token.key !== keyOf(server, request.tool)) return;
+  const definition = digestOf(catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" });
+  if (token.open.definition !== definition || canonicalJson(token.open.arguments) !== canonicalJson(call.arguments)) return;
+  token.open.attempt++;
+  call.record.attemptOf(token.open.callId, token.open.attempt);
+  call.within = token.open;
+}
+
+const admittedAs = new WeakMap<Admission, { readonly open: OpenCall; readonly state: SessionState; readonly key: string }>();
+
+interface Token {
+  /** What the transport saw of the call. */
+  seen(): Outcome | undefined;
+  close(): void;
+  /** A later attempt may name this admission as the call that it goes on with. */
+  standsFor(admission: Admission): void;
+}
+
+export function openToken(call: Passage, approved: readonly CompiledApproval[]): Token | undefined {
   const { request, state, server } = call;
   if (request.seam === "transport") return undefined;
   const key = keyOf(server, request.tool);
@@ -47,6 +70,7 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     definition: digestOf(call.definition),
     approved: new Set(approved.map((rule) => rule.hash)),
     sends: 0,
+    attempt: call.within?.attempt ?? 1,
     outcome: undefined,
   };
   const equal = state.openCalls.get(key);
@@ -59,9 +83,9 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
       if (left.length > 0) state.openCalls.set(key, left);
       else state.openCalls.delete(key);
     },
+    standsFor: (admission) => void admittedAs.set(admission, { open: token, state, key }),
   };
 }
-
 
 function keyOf(server: string, tool: string): string {
   return JSON.stringify([server, tool]);

@@ -26,6 +26,16 @@ export interface CallRequest {
   readonly signal?: AbortSignal | undefined;
   /** Asks in the host's own way; replaces the guard's approver for this call. May throw `suspend(cause)`. */
   readonly approve?: Approver | undefined;
+  /**
+   * The host delivers answers by running the call again from its start (LangGraph): `approve` is then asked about this `callId` alone, and asked again, in
+   * the same order, about what stands answered already, so that a host which counts its questions keeps its place.
+   */
+  readonly replays?: boolean | undefined;
+  /**
+   * This is one more attempt of a call that was admitted, with its very arguments: decided and charged again, and nobody is asked again for what was
+   * approved for it. An admission of another call is ignored.
+   */
+  readonly attemptOf?: Admission | undefined;
   /** The id of the request that `guard.answer` answered for this very call. It covers nothing that was not asked there. */
   readonly approval?: string | undefined;
   /** The longest that this call may wait for a person, in milliseconds. */

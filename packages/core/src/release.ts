@@ -164,7 +164,7 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
   const token = openToken(call, plan.approvals);
   const stopRenewing = keepSlots(call, taken);
   let settled = false;
-  return {
+  const admitted: Admission = {
     outcome: "allow",
     arguments: call.arguments,
     edited: call.arguments === call.original ? [] : changedPointers(call.original, call.arguments),
@@ -179,6 +179,8 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
       return undoing ? undoing.then(() => call.record.outcome(outcome)) : call.record.outcome(outcome);
     },
   };
+  token?.standsFor(admitted);
+  return admitted;
 }
 
 /** Settles what was taken: each limit's `count` says what is given back for this outcome; approvals are restored only if the call never left. */

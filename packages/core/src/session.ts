@@ -36,6 +36,8 @@ export interface OpenCall {
   /** Hashes of the approval rules to which a person has said yes for this call. */
   readonly approved: ReadonlySet<string>;
   sends: number;
+  /** The number of the newest attempt, from 1. */
+  attempt: number;
   /** What the transport saw, which is closer to the truth than what a tool wrapper can tell. */
   outcome: Outcome | undefined;
 }

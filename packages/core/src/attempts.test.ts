@@ -1,0 +1,101 @@
+import { expect, test } from "vitest";
+import type { ApprovalRequest, Verdict } from "./approval-request.ts";
+import { memoryAudit } from "./audit.ts";
+import { createGuard } from "./guard.ts";
+import { type Admission, suspend } from "./passage.ts";
+import type { PolicyDocument } from "./policy-schema.ts";
+
+const refunds: PolicyDocument = {
+  version: "1",
+  default: "deny",
+  tools: {
+    refund: {
+      require_approval: [
+        { conditions: [{ path: "args.amount", op: "gt", value: 20 }], reason: "over 20" },
+        { conditions: [{ path: "args.to", op: "eq", value: "new" }], reason: "a new payee" },
+      ],
+      limits: [{ counter: "refunds", window: "minute", max: 3 }],
+    },
+    other: {},
+  },
+};
+
+function setUp() {
+  const audit = memoryAudit();
+  const guard = createGuard({ policy: refunds, clock: () => 0, audit });
+  const types = () => audit.events.map((event) => event.type);
+  return { guard, audit, types, session: guard.session({ user: "ann" }) };
+}
+
+test("[decided-once] a further attempt of an admitted call is charged again, and nobody is asked again", async () => {
+  const { guard, session, audit } = setUp();
+  let asked = 0;
+  const approve = (): Verdict => ({ approved: ++asked > 0 });
+  const request = { session, tool: "refund", arguments: { amount: 50 }, approve } as const;
+  let admitted = (await guard.admit(request)) as Admission;
+  for (const outcome of ["allow", "allow", "deny"]) {
+    await admitted.settle({ kind: "unknown" });
+    const next = await guard.admit({ ...request, attemptOf: admitted });
+    expect(next.outcome).toBe(outcome);
+    if (next.outcome === "allow") admitted = next;
+  }
+  expect(asked).toBe(1);
+  const decisions = audit.events.filter((event) => event.type === "decision");
+  expect(decisions.map(({ outcome, code, attempt }) => [outcome, code, attempt])).toEqual([
+    ["allow", "allowed", 1],
+    ["allow", "allowed", 2],
+    ["allow", "allowed", 3],
+    ["deny", "limit", 4],
+  ]);
+  expect(new Set(decisions.map(({ call }) => call)).size).toBe(1);
+});
+
+test("[nothing-leaves-unchecked] an attempt of another call, tool or session is asked about like any other", async () => {
+  const { guard, session } = setUp();
+  const approve = (): Verdict => ({ approved: true });
+  const admitted = (await guard.admit({ session, tool: "refund", arguments: { amount: 50 }, approve })) as Admission;
+  const other = (await guard.admit({ session, tool: "other", arguments: { amount: 50 } })) as Admission;
+  const forged = { ...admitted };
+  const attempts = [
+    { session, attemptOf: admitted, arguments: { amount: 51 } },
+    { session, attemptOf: other, arguments: { amount: 50 } },
+    { session, attemptOf: forged, arguments: { amount: 50 } },
+    { session: guard.session({ user: "ann" }), attemptOf: admitted, arguments: { amount: 50 } },
+  ];
+  for (const attempt of attempts) expect(await guard.admit({ tool: "refund", ...attempt })).toMatchObject({ code: "no_approver" });
+});
+
+test("a host that replays is asked every question again in the same order, and recorded answers stand", async () => {
+  const { guard, session, types } = setUp();
+  const given: Verdict[] = [];
+  function run() {
+    const questions: string[] = [];
+    const approve = (request: ApprovalRequest): Verdict => {
+      questions.push(request.reasons.join());
+      const verdict = given[questions.length - 1];
+      if (!verdict) throw suspend("the host asks");
+      return verdict;
+    };
+    const request = { session, tool: "refund", arguments: { amount: 50, to: "old" }, callId: "call-1", approve, replays: true };
+    return guard.admit(request).then((admitted) => ({ admitted, questions }));
+  }
+  expect(await run()).toEqual({ admitted: { outcome: "suspended", cause: "the host asks" }, questions: ["over 20"] });
+  given.push({ approved: true, arguments: { amount: 50, to: "new" } });
+  expect(await run()).toMatchObject({ admitted: { outcome: "suspended" }, questions: ["over 20", "a new payee"] });
+  given.push({ approved: true });
+  // The first answer is recorded: what the host says of it on its way is not looked at.
+  given[0] = { approved: false };
+  const { admitted, questions } = await run();
+  expect(admitted).toMatchObject({ outcome: "allow", arguments: { amount: 50, to: "new" }, edited: ["/to"] });
+  expect(questions).toEqual(["over 20", "a new payee"]);
+  expect(types().filter((type) => type === "approval.requested" || type === "approval.granted")).toHaveLength(4);
+  expect(types().filter((type) => type === "decision")).toHaveLength(1);
+});
+
+test("where the host replays, two equal calls are two questions, and one yes covers one of them", async () => {
+  const { guard, session } = setUp();
+  const ask = (callId: string, verdict: Verdict) =>
+    guard.admit({ session, tool: "refund", arguments: { amount: 50 }, callId, approve: () => verdict, replays: true });
+  const answers = await Promise.all([ask("one", { approved: false, reason: "no" }), ask("two", { approved: true })]);
+  expect(answers).toMatchObject([{ code: "approval_refused" }, { outcome: "allow" }]);
+});
