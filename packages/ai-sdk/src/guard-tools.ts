@@ -69,11 +69,12 @@ export function guardTool(key: string, tool: object, seat: ToolSeat): object {
   }
   if (isLocalCaller(caller)) replaced.set("experimental_toolCaller", { ...caller, bind: (tools: object) => guardTool(key, caller.bind(tools), seat) });
 
-  const guarded = Object.create(Object.getPrototypeOf(tool), Object.getOwnPropertyDescriptors(tool)) as Fields;
+  // Descriptors, not values: the SDK keeps what makes a tool a caller of others in a property that a spread would lose.
+  const descriptors = Object.getOwnPropertyDescriptors(tool) as Record<string, PropertyDescriptor>;
   for (const [field, value] of replaced) {
-    const enumerable = Object.getOwnPropertyDescriptor(tool, field)?.enumerable ?? true;
-    Object.defineProperty(guarded, field, { value, enumerable, writable: true, configurable: true });
+    descriptors[field] = { value, enumerable: descriptors[field]?.enumerable ?? true, writable: true, configurable: true };
   }
+  const guarded = Object.create(Object.getPrototypeOf(tool), descriptors) as object;
   const seated = replaced.get("execute");
   if (seated) seats.set(seated as object, { seat, original: tool, replaced });
   return guarded;

@@ -1,5 +1,5 @@
-import { type Admission, type CallRequest, type Guard, guardOf, type Identity, type Refusal, type Session, type Suspension } from "@holdpoint/core";
-import { answerTo, isReplayed, refusedCalls } from "./approval-history.ts";
+import { type Admission, type CallRequest, type Guard, guardOf, type Identity, type Refusal, type Session, type Suspension, takeSnapshot } from "@holdpoint/core";
+import { answerTo, type HistoryAnswer, isReplayed, refusedCalls } from "./approval-history.ts";
 
 /** What the AI SDK hands a tool beside its input: `context` in 7, `experimental_context` in 6. */
 export interface ExecuteOptions {
@@ -66,13 +66,13 @@ export function toolSeat(key: string, tool: string, session: Session, options: S
    * An approval in the history is the client's word. It counts for the request that was filed when this very call was put before a person: the same id,
    * arguments, identity and rules; `guard.answer` knows no other, and `guard.admit` looks again.
    */
-  async function approvalOf(request: CallRequest, messages: unknown): Promise<string | undefined> {
-    const answer = request.callId === undefined ? undefined : answerTo(request.callId, messages);
-    if (!answer?.approved) return undefined;
+  async function withApproval(request: CallRequest, answer: HistoryAnswer): Promise<CallRequest> {
+    const snapshot = takeSnapshot(request.arguments);
+    const taken = snapshot.ok ? { ...request, arguments: snapshot.value } : request;
     try {
-      return (await guard.answer(request, answer))?.id;
+      return { ...taken, approval: (await guard.answer(taken, answer))?.id };
     } catch {
-      return undefined;
+      return taken;
     }
   }
 
@@ -92,7 +92,8 @@ export function toolSeat(key: string, tool: string, session: Session, options: S
     native,
     async admit(input, given = {}) {
       const request = requestFor(input, given);
-      return guard.admit(native ? { ...request, approval: await approvalOf(request, given.messages) } : request);
+      const answer = native && request.callId !== undefined ? answerTo(request.callId, given.messages) : undefined;
+      return guard.admit(answer?.approved ? await withApproval(request, answer) : request);
     },
     async wouldPass(input, given) {
       return (await guard.preview(requestFor(input, given))).outcome === "allow";
