@@ -201,5 +201,11 @@ test("statistics count decisions by rule and tool, and calls whose outcome nobod
     byOutcome: new Map([["success", 1], ["none", 1]]),
   });
   writeFileSync(suspect, `${lines[0]}\nnoise\n`);
-  await expect(Array.fromAsync(readAudit(suspect))).rejects.toThrow(`\`${suspect}\` line 2 cannot be read: it is no record`);
+  await expect(eventsIn(suspect)).rejects.toThrow(`\`${suspect}\` line 2 cannot be read: it is no record`);
 });
+
+async function eventsIn(path: string): Promise<AuditEvent[]> {
+  const events: AuditEvent[] = [];
+  for await (const each of readAudit(path)) events.push(each);
+  return events;
+}
