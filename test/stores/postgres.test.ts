@@ -1,6 +1,6 @@
 import { memoryStore } from "@holdpoint/core";
-import { postgresStore } from "@holdpoint/stores/postgres";
-import { counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
+import { postgresApprovals, postgresStore } from "@holdpoint/stores/postgres";
+import { approvalStoreContract, counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
 import fc from "fast-check";
 import { Pool } from "pg";
 import { afterAll, expect, test } from "vitest";
@@ -21,17 +21,27 @@ afterAll(async () => {
 let schemas = 0;
 const freshSchema = () => `${schema}_${++schemas}`;
 
-counterStoreContract(
-  "postgres",
-  () => ({ store: postgresStore({ pool, schema }), second: postgresStore({ pool, schema }) }),
-  { test: postgresTest.concurrent, expect, clock: "server" },
-);
+counterStoreContract("postgres", () => ({ store: postgresStore({ pool, schema }), second: postgresStore({ pool, schema }) }), {
+  test: postgresTest.concurrent,
+  expect,
+  clock: "server",
+});
 
-counterStoreContract(
-  "postgres, time moved",
-  () => ({ store: postgresStore({ pool, schema: freshSchema(), clock: "caller" }) }),
-  { test: postgresTest, expect },
-);
+counterStoreContract("postgres, time moved", () => ({ store: postgresStore({ pool, schema: freshSchema(), clock: "caller" }) }), {
+  test: postgresTest,
+  expect,
+});
+
+approvalStoreContract("postgres", () => ({ store: postgresApprovals({ pool, schema }), second: postgresApprovals({ pool, schema }) }), {
+  test: postgresTest.concurrent,
+  expect,
+  clock: "server",
+});
+
+approvalStoreContract("postgres, time moved", () => ({ store: postgresApprovals({ pool, schema: freshSchema(), clock: "caller" }) }), {
+  test: postgresTest,
+  expect,
+});
 
 postgresTest("a PostgreSQL store answers every history as the one in memory does", async () => {
   const schema = freshSchema();

@@ -1,6 +1,6 @@
 import { memoryStore } from "@holdpoint/core";
-import { type RedisClient, redisStore } from "@holdpoint/stores/redis";
-import { counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
+import { type RedisClient, redisApprovals, redisStore } from "@holdpoint/stores/redis";
+import { approvalStoreContract, counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
@@ -29,6 +29,12 @@ for (const [name, client] of Object.entries(clients)) {
     return { store: redisStore(options), second: redisStore(options) };
   };
   counterStoreContract(`redis by ${name}`, open("server"), { test: redisTest.concurrent, expect, clock: "server" });
+  const approvals = (clock: "server" | "caller") => () => {
+    const options = { client, prefix: `${prefix}-${name}-${clock}-${crypto.randomUUID()}`, clock };
+    return { store: redisApprovals(options), second: redisApprovals(options) };
+  };
+  approvalStoreContract(`redis by ${name}`, approvals("server"), { test: redisTest.concurrent, expect, clock: "server" });
+  approvalStoreContract(`redis by ${name}, time moved`, approvals("caller"), { test: redisTest, expect });
   counterStoreContract(`redis by ${name}, time moved`, open("caller"), { test: redisTest, expect });
 }
 

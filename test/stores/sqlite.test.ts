@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryStore } from "@holdpoint/core";
-import { sqliteStore } from "@holdpoint/stores/sqlite";
-import { counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
+import { sqliteApprovals, sqliteStore } from "@holdpoint/stores/sqlite";
+import { approvalStoreContract, counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 
@@ -31,8 +31,25 @@ counterStoreContract(
   { test, expect },
 );
 
+approvalStoreContract(
+  "sqlite",
+  () => {
+    const file = freshFile();
+    const store = sqliteApprovals({ file });
+    const second = sqliteApprovals({ file });
+    return {
+      store,
+      second,
+      close() {
+        store.close();
+        second.close();
+      },
+    };
+  },
+  { test, expect },
+);
+
 test("a SQLite store answers every history as the one in memory does", async () => {
-  const store = sqliteStore({ file: ":memory:", leaseMs: 1e12 });
   await fc.assert(
     fc.asyncProperty(counterStoreHistory(fc), async (history) => {
       const store = sqliteStore({ file: ":memory:", leaseMs: 1e12 });
@@ -41,5 +58,4 @@ test("a SQLite store answers every history as the one in memory does", async () 
     }),
     { numRuns: 200 },
   );
-  store.close();
 });

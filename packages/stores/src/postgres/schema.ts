@@ -71,6 +71,7 @@ async function versionOf(pool: PostgresPool, schema: string): Promise<number | u
 /**
  * `counters`: what is on each counter, and until when; `born` is the reservation that opened it. `entries`: what single reservations took from sliding
  * windows and concurrent limits, each until `free_at`. A counter's `used` counts its entries, those included that are free but not yet dropped.
+ * `state.approvals` is the version of all approvals together.
  */
 function tables(schema: string): string {
   return `
@@ -92,10 +93,11 @@ function tables(schema: string): string {
     );
     CREATE TABLE IF NOT EXISTS ${schema}.approvals (
       id text COLLATE "C" PRIMARY KEY, status text NOT NULL, session text NOT NULL, binding text NOT NULL, wide_binding text,
-      expires_at bigint NOT NULL, record text NOT NULL
+      expires_at bigint NOT NULL, record text NOT NULL, secrets text
     );
     CREATE INDEX IF NOT EXISTS approvals_session ON ${schema}.approvals USING hash (session);
     CREATE INDEX IF NOT EXISTS approvals_binding ON ${schema}.approvals USING hash (binding);
     CREATE INDEX IF NOT EXISTS approvals_wide ON ${schema}.approvals USING hash (wide_binding);
-    CREATE INDEX IF NOT EXISTS approvals_expires ON ${schema}.approvals (expires_at);`;
+    CREATE INDEX IF NOT EXISTS approvals_expires ON ${schema}.approvals (expires_at);
+    CREATE INDEX IF NOT EXISTS approvals_secrets ON ${schema}.approvals (expires_at) WHERE secrets IS NOT NULL;`;
 }

@@ -8,7 +8,7 @@ import { script } from "./client.ts";
  * none; `born`, the reservation that opened it. Sliding windows and concurrent limits have a sorted set of entries besides, `sequence:amount`, scored by
  * the instant at which each is free; `used` counts those included that are free but not yet dropped.
  */
-const clock = `
+export const clock = `
 -- Lua would write 9e15 with 14 digits; this is exact below 2^53.
 local function text(number) return string.format('%.0f', number) end
 

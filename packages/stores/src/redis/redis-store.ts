@@ -1,6 +1,14 @@
 import type { CounterStore, Reserved, Room } from "@holdpoint/core";
 import { failingAs } from "../store-failure.ts";
-import { checkLease, defaultLeaseMs, parseReservationId, reservationId, type StoredDebit, storedDebits, storedKey } from "../stored-debit.ts";
+import {
+  checkLease,
+  defaultLeaseMs,
+  parseReservationId,
+  reservationId,
+  type StoredDebit,
+  storedDebits,
+  storedKey,
+} from "../stored-debit.ts";
 import { type RedisClient, scriptRunner, taggedPrefix } from "./client.ts";
 import { forgetScript, lookScript, renewScript, reserveScript, settleScript } from "./counter-scripts.ts";
 

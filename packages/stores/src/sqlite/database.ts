@@ -65,7 +65,8 @@ const schemaVersion = 1;
 
 /**
  * `counters`: what is on each counter, and until when; `born` is the reservation that opened it. `entries`: what single reservations took from sliding
- * windows and concurrent limits, each until `free_at`. A counter's `used` counts its entries, those included that are free but not yet dropped.
+ * windows and concurrent limits, each until `free_at`. A counter's `used` counts its entries, those included that are free but not yet dropped. An
+ * approval's `secrets` are what the call was made with.
  */
 const schema = `
 CREATE TABLE IF NOT EXISTS holdpoint_state (
@@ -79,12 +80,14 @@ CREATE TABLE IF NOT EXISTS holdpoint_entries (
   key TEXT NOT NULL, free_at INTEGER NOT NULL, sequence INTEGER NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (key, free_at, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holdpoint_approvals (
-  id TEXT PRIMARY KEY, status TEXT NOT NULL, session TEXT NOT NULL, binding TEXT NOT NULL, wide_binding TEXT, expires_at INTEGER NOT NULL, record TEXT NOT NULL
+  id TEXT PRIMARY KEY, status TEXT NOT NULL, session TEXT NOT NULL, binding TEXT NOT NULL, wide_binding TEXT, expires_at INTEGER NOT NULL,
+  record TEXT NOT NULL, secrets TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holdpoint_approvals_session ON holdpoint_approvals (session);
 CREATE INDEX IF NOT EXISTS holdpoint_approvals_binding ON holdpoint_approvals (binding);
 CREATE INDEX IF NOT EXISTS holdpoint_approvals_wide ON holdpoint_approvals (wide_binding) WHERE wide_binding IS NOT NULL;
 CREATE INDEX IF NOT EXISTS holdpoint_approvals_expires ON holdpoint_approvals (expires_at);
+CREATE INDEX IF NOT EXISTS holdpoint_approvals_secrets ON holdpoint_approvals (expires_at) WHERE secrets IS NOT NULL;
 `;
 
 function migrate(handle: DatabaseSync): void {
@@ -95,7 +98,9 @@ function migrate(handle: DatabaseSync): void {
       .run(schemaVersion, crypto.randomUUID(), Number.MIN_SAFE_INTEGER);
     const { version } = handle.prepare("SELECT version FROM holdpoint_state").get() as { version: number };
     if (version !== schemaVersion) {
-      throw new CounterStoreError(`the SQLite file has schema ${version}, and this version of \`@holdpoint/stores\` reads ${schemaVersion}`);
+      throw new CounterStoreError(
+        `the SQLite file has schema ${version}, and this version of \`@holdpoint/stores\` reads ${schemaVersion}`,
+      );
     }
   });
 }

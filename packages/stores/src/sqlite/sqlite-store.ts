@@ -1,5 +1,13 @@
 import { type CounterStore, CounterStoreError, type Debit, type Reservation, type Reserved, type Room } from "@holdpoint/core";
-import { checkLease, defaultLeaseMs, parseReservationId, reservationId, type StoredDebit, storedDebits, storedKey } from "../stored-debit.ts";
+import {
+  checkLease,
+  defaultLeaseMs,
+  parseReservationId,
+  reservationId,
+  type StoredDebit,
+  storedDebits,
+  storedKey,
+} from "../stored-debit.ts";
 import { openDatabase, type SqliteOptions } from "./database.ts";
 
 export interface SqliteStoreOptions extends SqliteOptions {

@@ -1,0 +1,113 @@
+import { type ApprovalStoreCase, type ApprovalStoreSubject, approved, filed, plain, statusOf } from "./approval-store-case.ts";
+
+/** What a yes covers, and how often. */
+export const useCases: readonly ApprovalStoreCase[] = [
+  {
+    name: "[decided-once] a yes covers its own binding, once",
+    async run(subject, assert) {
+      const yes = await approved(subject, "refund");
+      assert.deepEqual(await subject.store.find({ binding: subject.name("other"), wide: [] }, subject.now()), undefined);
+      assert.deepEqual(plain(await subject.second.find({ binding: yes.binding, wide: [] }, subject.now())), plain(yes));
+      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), true);
+      assert.deepEqual(await subject.second.consume(yes.id, subject.now()), false);
+      assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
+      assert.deepEqual(await statusOf(subject, yes.id), "used");
+    },
+  },
+  {
+    name: "[decided-once] of ten calls that present one yes at once, one passes",
+    async run(subject, assert) {
+      const { id } = await approved(subject, "refund");
+      assert.deepEqual(await wins(subject, id, 10), 1);
+    },
+  },
+  {
+    name: "[fail-closed] a request without an answer covers nothing",
+    async run(subject, assert) {
+      const { id, binding } = await filed(subject, "refund");
+      assert.deepEqual(await subject.store.find({ binding, wide: [binding] }, subject.now()), undefined);
+      assert.deepEqual(await subject.store.consume(id, subject.now()), false);
+      await subject.store.restore(id, subject.now());
+      assert.deepEqual(await statusOf(subject, id), "pending");
+    },
+  },
+  {
+    name: "a use is put back for a call that did not leave, and not once the time is over",
+    async run(subject, assert) {
+      const yes = await approved(subject, "refund", { expiresAt: subject.now() + 400 });
+      await subject.store.consume(yes.id, subject.now());
+      await subject.second.restore(yes.id, subject.now());
+      assert.deepEqual(plain(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now())), plain(yes));
+      assert.deepEqual(await wins(subject, yes.id, 5), 1);
+      await subject.wait(400);
+      await subject.store.restore(yes.id, subject.now());
+      assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
+      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+    },
+  },
+  {
+    name: "what the approver made of the arguments stands beside what was asked",
+    async run(subject, assert) {
+      const { id, binding } = await filed(subject, "refund", { arguments: { amount: 20 } });
+      await subject.store.answer(id, { approved: true, edited: { amount: 5 } }, subject.now());
+      const found = await subject.store.find({ binding, wide: [] }, subject.now());
+      assert.deepEqual([found?.arguments, found?.edited], [{ amount: 20 }, { amount: 5 }]);
+    },
+  },
+  {
+    name: "[fail-closed] a yes is wider only where the rule offers it, and never with an edit",
+    async run(subject, assert) {
+      const wide = { to: "session", binding: subject.name("wide"), forMs: 60_000, uses: 3 } as const;
+      const plainYes = await filed(subject, "not offered");
+      const edited = await filed(subject, "edited", { wide });
+      const narrow = await filed(subject, "not asked for", { wide });
+      await subject.store.answer(plainYes.id, { approved: true, widen: true }, subject.now());
+      await subject.store.answer(edited.id, { approved: true, widen: true, edited: { amount: 5 } }, subject.now());
+      await subject.store.answer(narrow.id, { approved: true }, subject.now());
+      assert.deepEqual(await subject.store.find({ binding: subject.name("another call"), wide: [wide.binding] }, subject.now()), undefined);
+      for (const { id } of [plainYes, edited, narrow]) assert.deepEqual(await wins(subject, id, 4), 1);
+    },
+  },
+  {
+    name: "a wider yes covers other calls for its uses, also when they are made at once",
+    async run(subject, assert) {
+      const wide = { to: "session", binding: subject.name("wide"), forMs: 60_000, uses: 3 } as const;
+      const yes = await approved(subject, "refund", { wide });
+      assert.deepEqual([yes.widened, yes.usesLeft], [true, 3]);
+      const other = { binding: subject.name("another call"), wide: [subject.name("other"), wide.binding] };
+      assert.deepEqual((await subject.second.find(other, subject.now()))?.id, yes.id);
+      assert.deepEqual(await subject.store.find({ ...other, wide: [] }, subject.now()), undefined);
+      assert.deepEqual(await wins(subject, yes.id, 8), 3);
+      assert.deepEqual(await subject.store.find(other, subject.now()), undefined);
+      assert.deepEqual(await statusOf(subject, yes.id), "used");
+    },
+  },
+  {
+    name: "a wider yes ends with its own time, counted from the answer",
+    async run(subject, assert) {
+      const wide = { to: "matching", binding: subject.name("wide"), forMs: 300, uses: 5 } as const;
+      const yes = await approved(subject, "refund", { wide });
+      assert.ok(yes.expiresAt - (yes.decidedAt ?? 0) === 300);
+      await subject.wait(300);
+      assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [wide.binding] }, subject.now()), undefined);
+      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+    },
+  },
+  {
+    name: "a call's own yes is taken before a wider one",
+    async run(subject, assert) {
+      const wide = { to: "session", binding: subject.name("wide"), forMs: 60_000, uses: 3 } as const;
+      await approved(subject, "wider", { wide });
+      const own = await approved(subject, "own");
+      assert.deepEqual((await subject.store.find({ binding: own.binding, wide: [wide.binding] }, subject.now()))?.id, own.id);
+    },
+  },
+];
+
+/** How many of so many uses at once pass, over two handles. */
+async function wins(subject: ApprovalStoreSubject, id: string, calls: number): Promise<number> {
+  const answers = await Promise.all(
+    Array.from({ length: calls }, async (_, index) => (index % 2 === 0 ? subject.store : subject.second).consume(id, subject.now())),
+  );
+  return answers.filter(Boolean).length;
+}
