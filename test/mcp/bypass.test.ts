@@ -2,13 +2,19 @@ import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { assertEnforced, guardClient, guardTransport, isRefusal } from "@holdpoint/mcp";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { expect, test } from "vitest";
-import { majors, type Major, settled, textOf, upstream } from "./majors.ts";
+import { type Major, majors, settled, textOf, upstream } from "./majors.ts";
 
 const policy: PolicyDocument = {
   version: "1",
   default: "deny",
   hide: ["delete_account"],
-  tools: { pay: { deny_if: [{ path: "args.amount", op: "gt", value: 100, on_deny: "Too much." }] }, balance: {}, fail: {}, rate: {}, slow: {} },
+  tools: {
+    pay: { deny_if: [{ path: "args.amount", op: "gt", value: 100, on_deny: "Too much." }] },
+    balance: {},
+    fail: {},
+    rate: {},
+    slow: {},
+  },
 };
 
 async function guarded(major: Major, document: PolicyDocument = policy, options: Partial<Parameters<typeof createGuard>[0]> = {}) {
@@ -48,11 +54,14 @@ test("[nothing-leaves-unchecked] bypass 2: the streams of experimental tasks are
 test.each(majors)("[nothing-leaves-unchecked] bypass 3: protected methods of %s are checked", async (major) => {
   const { client, calls, denied } = await guarded(major);
   if (major === "1.x") {
-    for await (const message of loose(client).requestStream(call(denied), CallToolResultSchema)) expect(message).toMatchObject({ result: { isError: true } });
+    for await (const message of loose(client).requestStream(call(denied), CallToolResultSchema))
+      expect(message).toMatchObject({ result: { isError: true } });
   } else {
     const anything = { "~standard": { version: 1, vendor: "test", validate: (value: unknown) => ({ value }) } };
     expect(await loose(client)._requestWithSchema(call(denied), anything)).toMatchObject({ isError: true });
-    expect(await loose(client)._requestWithSchemaViaCodec(loose(client)._wireCodec(), call(denied), anything)).toMatchObject({ isError: true });
+    expect(await loose(client)._requestWithSchemaViaCodec(loose(client)._wireCodec(), call(denied), anything)).toMatchObject({
+      isError: true,
+    });
   }
   expect(calls()).toEqual([]);
 });
@@ -65,23 +74,29 @@ test.each(majors)("[nothing-leaves-unchecked] bypass 4: prototype methods of %s 
   expect(calls()).toEqual([]);
 });
 
-test.each(majors)("[nothing-leaves-unchecked] bypass 5: raw sends of %s are checked, also under an open id and in a batch", async (major) => {
-  const { client, calls, denied, received, audit } = await guarded(major);
-  const transport = loose(client).transport;
-  const errors: Error[] = [];
-  loose(client).onerror = (error: Error) => errors.push(error);
-  await transport.send({ jsonrpc: "2.0", id: 900, ...call(denied) });
-  await transport.send([{ jsonrpc: "2.0", id: 901, ...call(denied) }, { jsonrpc: "2.0", id: 902, method: "ping" }]);
-  expect(errors.map(String).filter((error) => /unknown message ID/.test(error))).toHaveLength(3);
+test.each(majors)(
+  "[nothing-leaves-unchecked] bypass 5: raw sends of %s are checked, also under an open id and in a batch",
+  async (major) => {
+    const { client, calls, denied, received, audit } = await guarded(major);
+    const transport = loose(client).transport;
+    const errors: Error[] = [];
+    loose(client).onerror = (error: Error) => errors.push(error);
+    await transport.send({ jsonrpc: "2.0", id: 900, ...call(denied) });
+    await transport.send([
+      { jsonrpc: "2.0", id: 901, ...call(denied) },
+      { jsonrpc: "2.0", id: 902, method: "ping" },
+    ]);
+    expect(errors.map(String).filter((error) => /unknown message ID/.test(error))).toHaveLength(3);
 
-  const open = client.callTool({ name: "slow" }, undefined as never, { timeout: 200 } as never).catch(String);
-  await settled();
-  const id = received.findLast(({ method }) => method === "tools/call")?.id;
-  await expect(transport.send({ jsonrpc: "2.0", id, ...call(denied) })).rejects.toMatchObject({ code: "duplicate_id" });
-  expect(await open).toContain("timed out");
-  expect(calls("pay")).toEqual([]);
-  expect(audit.events).toContainEqual(expect.objectContaining({ type: "decision", outcome: "deny", code: "batch", tool: "pay" }));
-});
+    const open = client.callTool({ name: "slow" }, undefined as never, { timeout: 200 } as never).catch(String);
+    await settled();
+    const id = received.findLast(({ method }) => method === "tools/call")?.id;
+    await expect(transport.send({ jsonrpc: "2.0", id, ...call(denied) })).rejects.toMatchObject({ code: "duplicate_id" });
+    expect(await open).toContain("timed out");
+    expect(calls("pay")).toEqual([]);
+    expect(audit.events).toContainEqual(expect.objectContaining({ type: "decision", outcome: "deny", code: "batch", tool: "pay" }));
+  },
+);
 
 test.each(majors)("[nothing-leaves-unchecked] bypass 6: a call without an id is dropped and recorded in %s", async (major) => {
   const { client, received, audit, denied } = await guarded(major);
@@ -92,21 +107,24 @@ test.each(majors)("[nothing-leaves-unchecked] bypass 6: a call without an id is 
   expect(audit.events.filter((event) => event.type === "decision")).toMatchObject([{ code: "malformed" }, { code: "malformed" }]);
 });
 
-test.each(majors)("[nothing-leaves-unchecked] bypass 7: holders of the raw %s transport and later connections are checked", async (major) => {
-  const { client, transport, calls, denied, guard, session } = await guarded(major);
-  const errors: Error[] = [];
-  loose(client).onerror = (error: Error) => errors.push(error);
-  await loose(transport).send({ jsonrpc: "2.0", id: 900, ...call(denied) });
-  expect(calls()).toEqual([]);
+test.each(majors)(
+  "[nothing-leaves-unchecked] bypass 7: holders of the raw %s transport and later connections are checked",
+  async (major) => {
+    const { client, transport, calls, denied, guard, session } = await guarded(major);
+    const errors: Error[] = [];
+    loose(client).onerror = (error: Error) => errors.push(error);
+    await loose(transport).send({ jsonrpc: "2.0", id: 900, ...call(denied) });
+    expect(calls()).toEqual([]);
 
-  await client.close();
-  const next = await upstream(major);
-  await client.connect(next.transport as never);
-  expect(await loose(client).request(call(denied), CallToolResultSchema)).toMatchObject({ isError: true });
-  expect(next.calls()).toEqual([]);
-  expect(() => guardTransport(loose(next.transport), guard.session())).toThrow("guarded under another session");
-  expect(guardClient(client, session)).toBe(client);
-});
+    await client.close();
+    const next = await upstream(major);
+    await client.connect(next.transport as never);
+    expect(await loose(client).request(call(denied), CallToolResultSchema)).toMatchObject({ isError: true });
+    expect(next.calls()).toEqual([]);
+    expect(() => guardTransport(loose(next.transport), guard.session())).toThrow("guarded under another session");
+    expect(guardClient(client, session)).toBe(client);
+  },
+);
 
 test.each(majors)("[nothing-leaves-unchecked] bypass 8: tasks, _meta and unknown parameters of %s", async (major) => {
   const { client, calls, received, denied } = await guarded(major);
@@ -132,7 +150,10 @@ test.each(majors)("[sent-is-checked] bypass 9: arguments changed while the call 
   const request = { ...call({ name: "pay", arguments: { amount: 2, to: "bob" } }) };
   loose(params).arguments = loose(request.params).arguments;
   expect(textOf(await loose(client).request(request, CallToolResultSchema))).toBe("paid 2 to bob");
-  expect(calls()).toEqual([{ amount: 1, to: "bob" }, { amount: 2, to: "bob" }]);
+  expect(calls()).toEqual([
+    { amount: 1, to: "bob" },
+    { amount: 2, to: "bob" },
+  ]);
 });
 
 test.each(majors)("[sent-is-checked] bypass 10: what is no plain JSON, or changes between reads, in %s", async (major) => {
@@ -146,9 +167,26 @@ test.each(majors)("[sent-is-checked] bypass 10: what is no plain JSON, or change
   };
   const cyclic: Record<string, unknown> = { amount: 1 };
   cyclic.to = cyclic;
-  const proxied = new Proxy({ amount: 1, to: "bob" }, { getOwnPropertyDescriptor: (target, key) => ({ ...Reflect.getOwnPropertyDescriptor(target, key), get: () => 5_000, value: undefined, writable: undefined } as never) });
-  for (const args of [flipping, cyclic, proxied, { amount: 1n, to: "bob" }, { amount: 1, to: { toJSON: () => "eve" } }, { amount: Number.NaN, to: "b" }, { amount: 1, to: new Date() }]) {
-    for (const make of [() => client.callTool({ name: "pay", arguments: loose(args) }), () => loose(client).request(call({ name: "pay", arguments: args }), CallToolResultSchema)]) {
+  const proxied = new Proxy(
+    { amount: 1, to: "bob" },
+    {
+      getOwnPropertyDescriptor: (target, key) =>
+        ({ ...Reflect.getOwnPropertyDescriptor(target, key), get: () => 5_000, value: undefined, writable: undefined }) as never,
+    },
+  );
+  for (const args of [
+    flipping,
+    cyclic,
+    proxied,
+    { amount: 1n, to: "bob" },
+    { amount: 1, to: { toJSON: () => "eve" } },
+    { amount: Number.NaN, to: "b" },
+    { amount: 1, to: new Date() },
+  ]) {
+    for (const make of [
+      () => client.callTool({ name: "pay", arguments: loose(args) }),
+      () => loose(client).request(call({ name: "pay", arguments: args }), CallToolResultSchema),
+    ]) {
       const result = await make().catch((error: Error) => error);
       if (isRefusal(result)) expect(textOf(result)).toMatch(/cannot be made|DENIED/);
       else expect(result).toMatchObject({ code: "malformed" });
@@ -168,46 +206,58 @@ test.each(majors)("[sent-is-checked] bypass 10: what is no plain JSON, or change
     },
     params: { name: "pay", arguments: { amount: 5_000, to: "eve" } },
   };
-  await loose(client).transport.send(shifty).catch(() => undefined);
+  await loose(client)
+    .transport.send(shifty)
+    .catch(() => undefined);
   await settled();
   expect(received.slice(before).filter(({ method }) => method === "tools/call")).toEqual([]);
 });
 
-test.each(majors)("[nothing-leaves-unchecked] bypass 11: a call of %s that its caller gave up while it was held never leaves", async (major) => {
-  const hold: PolicyDocument = { ...policy, tools: { pay: { require_approval: [{ conditions: [] }] } } };
-  const answers: (() => void)[] = [];
-  const { client, calls, received } = await guarded(major, hold, {
-    approve: () => new Promise((resolve) => answers.push(() => resolve({ approved: true }))),
-  });
-  const ask = (n: number, options: object) => loose(client).request(call({ name: "pay", arguments: { amount: n, to: "bob" } }), CallToolResultSchema, options);
-  const askV2 = (n: number, options: object) => loose(client).request(call({ name: "pay", arguments: { amount: n, to: "bob" } }), options);
-  const send = major === "1.x" ? ask : askV2;
-  const aborting = new AbortController();
-  const tool = new AbortController();
-  const held = [
-    send(1, { timeout: 50 }),
-    send(2, { signal: aborting.signal }),
-    major === "1.x"
-      ? loose(client).callTool({ name: "pay", arguments: { amount: 3, to: "bob" } }, undefined, { signal: tool.signal })
-      : loose(client).callTool({ name: "pay", arguments: { amount: 3, to: "bob" } }, { signal: tool.signal }),
-  ].map((promise) => promise.then((value: unknown) => ({ value }), (error: unknown) => ({ error })));
-  await expect.poll(() => answers.length).toBe(3);
-  aborting.abort();
-  tool.abort();
-  expect(await Promise.all(held)).toEqual([{ error: expect.anything() }, { error: expect.anything() }, { error: expect.anything() }]);
-  for (const answer of answers) answer();
-  await settled();
-  expect(calls()).toEqual([]);
-  expect(received.filter(({ method }) => method === "notifications/cancelled")).toEqual([]);
+test.each(majors)(
+  "[nothing-leaves-unchecked] bypass 11: a call of %s that its caller gave up while it was held never leaves",
+  async (major) => {
+    const hold: PolicyDocument = { ...policy, tools: { pay: { require_approval: [{ conditions: [] }] } } };
+    const answers: (() => void)[] = [];
+    const { client, calls, received } = await guarded(major, hold, {
+      approve: () => new Promise((resolve) => answers.push(() => resolve({ approved: true }))),
+    });
+    const ask = (n: number, options: object) =>
+      loose(client).request(call({ name: "pay", arguments: { amount: n, to: "bob" } }), CallToolResultSchema, options);
+    const askV2 = (n: number, options: object) =>
+      loose(client).request(call({ name: "pay", arguments: { amount: n, to: "bob" } }), options);
+    const send = major === "1.x" ? ask : askV2;
+    const aborting = new AbortController();
+    const tool = new AbortController();
+    const held = [
+      send(1, { timeout: 50 }),
+      send(2, { signal: aborting.signal }),
+      major === "1.x"
+        ? loose(client).callTool({ name: "pay", arguments: { amount: 3, to: "bob" } }, undefined, { signal: tool.signal })
+        : loose(client).callTool({ name: "pay", arguments: { amount: 3, to: "bob" } }, { signal: tool.signal }),
+    ].map((promise) =>
+      promise.then(
+        (value: unknown) => ({ value }),
+        (error: unknown) => ({ error }),
+      ),
+    );
+    await expect.poll(() => answers.length).toBe(3);
+    aborting.abort();
+    tool.abort();
+    expect(await Promise.all(held)).toEqual([{ error: expect.anything() }, { error: expect.anything() }, { error: expect.anything() }]);
+    for (const answer of answers) answer();
+    await settled();
+    expect(calls()).toEqual([]);
+    expect(received.filter(({ method }) => method === "notifications/cancelled")).toEqual([]);
 
-  const closing = send(4, {}).catch((error: unknown) => ({ error }));
-  await expect.poll(() => answers.length).toBe(4);
-  await client.close();
-  answers[3]?.();
-  expect(await closing).toEqual({ error: expect.anything() });
-  await settled();
-  expect(calls()).toEqual([]);
-});
+    const closing = send(4, {}).catch((error: unknown) => ({ error }));
+    await expect.poll(() => answers.length).toBe(4);
+    await client.close();
+    answers[3]?.();
+    expect(await closing).toEqual({ error: expect.anything() });
+    await settled();
+    expect(calls()).toEqual([]);
+  },
+);
 
 test.each(majors)("every path of %s is shown to be checked, by name", async (major) => {
   const { client, received } = await guarded(major);
@@ -215,9 +265,18 @@ test.each(majors)("every path of %s is shown to be checked, by name", async (maj
   loose(client).onerror = (error: Error) => errors.push(error);
   const { tested, untested } = await assertEnforced(client);
   expect(tested).toEqual(
-    expect.arrayContaining(["callTool", "prototype.callTool", "request", "prototype.request", "transport.send", "transport.send with a batch", "transport.send with a notification"]),
+    expect.arrayContaining([
+      "callTool",
+      "prototype.callTool",
+      "request",
+      "prototype.request",
+      "transport.send",
+      "transport.send with a batch",
+      "transport.send with a notification",
+    ]),
   );
-  if (major === "1.x") expect(tested).toEqual(expect.arrayContaining(["requestStream", "experimental.tasks.callToolStream", "notification"]));
+  if (major === "1.x")
+    expect(tested).toEqual(expect.arrayContaining(["requestStream", "experimental.tasks.callToolStream", "notification"]));
   expect(untested.map(({ path }) => path)).toEqual(expect.arrayContaining(["prototype.send", "another connection"]));
   expect(received.filter(({ method }) => method === "tools/call")).toEqual([]);
   expect(errors).toEqual([]);

@@ -50,15 +50,19 @@ export async function upstream(major: Major): Promise<Upstream> {
     server,
     received,
     calls: (tool) =>
-      received.flatMap(({ method, params }) => (method === "tools/call" && (tool === undefined || params?.name === tool) ? [params?.arguments] : [])),
+      received.flatMap(({ method, params }) =>
+        method === "tools/call" && (tool === undefined || params?.name === tool) ? [params?.arguments] : [],
+      ),
     say: (message) => far.send(message as never),
   };
 }
 
 function addTools(server: ServerV1): void {
   const text = (said: string) => ({ content: [{ type: "text" as const, text: said }] });
-  server.registerTool("pay", { description: "Pays an amount", inputSchema: { amount: z.number(), to: z.string() } }, async ({ amount, to }) =>
-    text(`paid ${amount} to ${to}`),
+  server.registerTool(
+    "pay",
+    { description: "Pays an amount", inputSchema: { amount: z.number(), to: z.string() } },
+    async ({ amount, to }) => text(`paid ${amount} to ${to}`),
   );
   server.registerTool("balance", { description: "Reads the balance" }, async () => text("100"));
   server.registerTool("fail", { description: "Fails" }, async () => ({ ...text("no"), isError: true }));
@@ -83,7 +87,11 @@ interface SlowExtra {
   readonly signal?: AbortSignal;
   readonly sendNotification?: (notification: unknown) => Promise<void>;
   readonly _meta?: { readonly progressToken?: string | number };
-  readonly mcpReq?: { readonly signal: AbortSignal; readonly notify: (notification: unknown) => Promise<void>; readonly _meta?: { readonly progressToken?: string | number } };
+  readonly mcpReq?: {
+    readonly signal: AbortSignal;
+    readonly notify: (notification: unknown) => Promise<void>;
+    readonly _meta?: { readonly progressToken?: string | number };
+  };
 }
 
 /** The text of a tool result. */

@@ -47,7 +47,8 @@ export async function assertEnforced(target: ClientLike | TransportLike): Promis
     else untested.push({ path: path.name, reason: problem });
     connection.canaries.delete(canary);
   }
-  if (leaked.length > 0) throw new HoldpointError("not_enforced", `a call gets round the guard through ${leaked.map((name) => `\`${name}\``).join(", ")}`);
+  if (leaked.length > 0)
+    throw new HoldpointError("not_enforced", `a call gets round the guard through ${leaked.map((name) => `\`${name}\``).join(", ")}`);
   return { tested, untested };
 }
 
@@ -79,8 +80,14 @@ function clientPaths(client: object): readonly Path[] {
     { name: "request", send: methods.request && ((name) => methods.request?.(call(name), anyResult)) },
     { name: "prototype.request", send: prototype.request && ((name) => prototype.request?.call(client, call(name), anyResult)) },
     { name: "requestStream", send: methods.requestStream && ((name) => lastOf(methods.requestStream?.(call(name), anyResult))) },
-    { name: "experimental.tasks.callToolStream", send: tasks?.callToolStream && ((name) => lastOf(tasks.callToolStream?.({ name, arguments: {} }))) },
-    { name: "experimental.tasks.requestStream", send: tasks?.requestStream && ((name) => lastOf(tasks.requestStream?.(call(name), anyResult))) },
+    {
+      name: "experimental.tasks.callToolStream",
+      send: tasks?.callToolStream && ((name) => lastOf(tasks.callToolStream?.({ name, arguments: {} }))),
+    },
+    {
+      name: "experimental.tasks.requestStream",
+      send: tasks?.requestStream && ((name) => lastOf(tasks.requestStream?.(call(name), anyResult))),
+    },
     { name: "notification", send: methods.notification && ((name) => methods.notification?.(call(name))) },
   ];
 }
@@ -91,7 +98,10 @@ function transportPaths(transport: TransportLike, { ownPrefix }: Connection): re
   return [
     { name: "transport.send", send: (name) => send(call(name)) },
     { name: "transport.send with a batch", send: (name) => send([call(name)]) },
-    { name: "transport.send with a notification", send: (name) => send({ jsonrpc: "2.0", method: "tools/call", params: { name, arguments: {} } }) },
+    {
+      name: "transport.send with a notification",
+      send: (name) => send({ jsonrpc: "2.0", method: "tools/call", params: { name, arguments: {} } }),
+    },
     { name: "transport.send with a task", send: (name) => send({ ...call(name), params: { name, arguments: {}, task: {} } }) },
   ];
 }

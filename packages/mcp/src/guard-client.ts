@@ -1,4 +1,4 @@
-import { guardOf, HoldpointError, type JsonObject, type Outcome, RefusedError, type Refusal, type Session } from "@holdpoint/core";
+import { guardOf, HoldpointError, type JsonObject, type Outcome, type Refusal, RefusedError, type Session } from "@holdpoint/core";
 import type { Connection, ConnectionOptions } from "./connection.ts";
 import { connectionOf, guardTransport, type TransportLike } from "./guard-transport.ts";
 import { isObject } from "./message.ts";
@@ -33,7 +33,8 @@ const sessions = new WeakMap<object, Session>();
 export function guardClient<T extends ClientLike>(client: T, session: Session, options: ConnectionOptions = {}): T {
   const known = sessions.get(client);
   if (known === session) return client;
-  if (known) throw new HoldpointError("configuration", "this client is guarded under another session: give each session a client of its own");
+  if (known)
+    throw new HoldpointError("configuration", "this client is guarded under another session: give each session a client of its own");
   const guard = guardOf(session);
   const server = guard.serverName(options.server);
   const { connect, callTool, listTools } = client as unknown as Record<"connect" | "callTool" | "listTools", Method>;
@@ -48,7 +49,9 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
     adopted.add(connection);
     connection.showEnvelope = () => showEnvelope(client);
     connection.onClosed.add(
-      guard.route(session, server, ({ tool, arguments: args }) => (client as unknown as { callTool: Method }).callTool({ name: tool, arguments: args })),
+      guard.route(session, server, ({ tool, arguments: args }) =>
+        (client as unknown as { callTool: Method }).callTool({ name: tool, arguments: args }),
+      ),
     );
     return connection;
   }
@@ -87,7 +90,9 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
         return isObject(result) ? cleanResult(result, isRefusal(result) ? [] : decided.edited) : result;
       } catch (error) {
         const sent = connection.sent !== sentBefore && !isRefusal(error);
-        await decided.settle(sent ? { kind: "unknown", reason: "the call rejected" } : { kind: "unsent", reason: "the call rejected before it was sent" });
+        await decided.settle(
+          sent ? { kind: "unknown", reason: "the call rejected" } : { kind: "unsent", reason: "the call rejected before it was sent" },
+        );
         throw error;
       }
     },

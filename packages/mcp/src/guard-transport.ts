@@ -1,5 +1,5 @@
 import { HoldpointError, type Session } from "@holdpoint/core";
-import { closed, type Connection, type ConnectionOptions, createConnection, holdsNothingMore } from "./connection.ts";
+import { type Connection, type ConnectionOptions, closed, createConnection, holdsNothingMore } from "./connection.ts";
 import { receive } from "./incoming.ts";
 import { sendThrough } from "./outgoing.ts";
 
@@ -29,7 +29,10 @@ export function guardTransport<T extends TransportLike>(transport: T, session: S
   const known = connections.get(transport);
   if (known) {
     if (known.session === session && (options.server ?? known.server) === known.server) return transport;
-    throw new HoldpointError("configuration", "this transport is guarded under another session or server: give each session a connection of its own");
+    throw new HoldpointError(
+      "configuration",
+      "this transport is guarded under another session or server: give each session a connection of its own",
+    );
   }
   const { send, close } = transport as unknown as Record<"send" | "close", (...given: unknown[]) => Promise<unknown>>;
   let handler: MessageHandler | undefined;
@@ -98,7 +101,11 @@ function define(transport: object, name: string, property: PropertyDescriptor): 
   try {
     Object.defineProperty(transport, name, property);
   } catch (error) {
-    throw new HoldpointError("configuration", `this transport cannot be guarded, since its \`${name}\` cannot be replaced: do not freeze it, and guard it once`, { cause: error });
+    throw new HoldpointError(
+      "configuration",
+      `this transport cannot be guarded, since its \`${name}\` cannot be replaced: do not freeze it, and guard it once`,
+      { cause: error },
+    );
   }
 }
 

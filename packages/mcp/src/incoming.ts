@@ -13,29 +13,39 @@ export function receive(connection: Connection, message: unknown, deliver: (mess
     for (const each of message) receive(connection, each, deliver);
     return;
   }
-  if (!isObject(message)) return deliver(message);
+  const checked = isObject(message) ? check(connection, message) : message;
+  if (checked !== undefined) deliver(checked);
+}
+
+/** The message as the client may see it; `undefined` where it is not for the client. */
+function check(connection: Connection, message: JsonObject): JsonObject | undefined {
+  const { guard, server, inFlight, late } = connection;
   if (!isResponse(message)) {
     if (message.method === "notifications/tools/list_changed") connection.lists.changed();
     if (message.method === "ping" && connection.egress === "tools-only") rememberPing(connection, requestId(message));
-    return deliver(message);
+    return message;
   }
   const id = requestId(message);
   if (id === undefined) {
     // An error about no request in particular (JSON-RPC 2.0 §5) is for the client's error handler.
-    if ((message.id === undefined || message.id === null) && isObject(message.error)) return deliver(message);
-    return connection.guard.report(connection.server, "the server sent an answer without a usable id");
+    if ((message.id === undefined || message.id === null) && isObject(message.error)) return message;
+    guard.report(server, "the server sent an answer without a usable id");
+    return undefined;
   }
-  const entry = connection.inFlight.get(id) ?? connection.late.get(id);
-  if (entry === undefined && predates(connection, id)) return deliver(fromBefore(connection, message));
-  if (entry === undefined) return connection.guard.report(connection.server, "the server answered a request that is not open");
-  if (entry.kind === "held") return connection.guard.report(connection.server, "the server answered a call that had not left");
-  connection.inFlight.delete(id);
-  connection.late.delete(id);
-  if (entry.kind === "own") return entry.answer(message);
-  deliver(answered(connection, entry, message));
+  const entry = inFlight.get(id) ?? late.get(id);
+  if (entry === undefined && predates(connection, id)) return fromBefore(connection, message);
+  if (entry === undefined || entry.kind === "held") {
+    guard.report(server, entry ? "the server answered a call that had not left" : "the server answered a request that is not open");
+    return undefined;
+  }
+  inFlight.delete(id);
+  late.delete(id);
+  if (entry.kind !== "own") return answered(connection, entry, message);
+  entry.answer(message);
+  return undefined;
 }
 
-function answered(connection: Connection, entry: InFlight, message: JsonObject): JsonObject {
+function answered(connection: Connection, entry: Answerable, message: JsonObject): JsonObject {
   const { result } = message;
   if (entry.kind !== "call") {
     if (!isObject(result)) return message;
@@ -50,12 +60,15 @@ function answered(connection: Connection, entry: InFlight, message: JsonObject):
   return isObject(result) ? withResult(message, cleanResult(result, entry.admission.edited)) : message;
 }
 
+type Answerable = Exclude<InFlight, { readonly kind: "held" | "own" }>;
+
 function withResult(message: JsonObject, result: JsonObject): JsonObject {
   return result === message.result ? message : { ...message, result };
 }
 
 function outcomeOf({ result, error }: JsonObject): Outcome {
-  if (error !== undefined) return { kind: "protocol_error", code: isObject(error) && typeof error.code === "number" ? error.code : undefined };
+  if (error !== undefined)
+    return { kind: "protocol_error", code: isObject(error) && typeof error.code === "number" ? error.code : undefined };
   return isObject(result) && result.isError === true ? { kind: "tool_error" } : { kind: "success" };
 }
 

@@ -53,7 +53,10 @@ function track(connection: Connection, message: JsonObject): RequestId | undefin
 /** An answer goes to whoever asked under its id, so an id stands for one request at a time. */
 function claim(connection: Connection, id: RequestId): void {
   if (connection.inFlight.has(id)) {
-    throw new HoldpointError("duplicate_id", "the id of a request that is still open was used for another: give each request an id of its own");
+    throw new HoldpointError(
+      "duplicate_id",
+      "the id of a request that is still open was used for another: give each request an id of its own",
+    );
   }
   connection.late.delete(id);
   if (typeof id === "number") connection.firstId ??= id;
@@ -155,7 +158,11 @@ async function forwardCall(
     return await connection.forward({ jsonrpc: "2.0", id, method: "tools/call", params }, withHeaders(connection, name, args, options));
   } catch (error) {
     if (connection.inFlight.get(id) === entry) connection.inFlight.delete(id);
-    settle(connection, entry, neverLeft(error) ? { kind: "unsent", reason: "not connected" } : { kind: "unknown", reason: "sending failed" });
+    settle(
+      connection,
+      entry,
+      neverLeft(error) ? { kind: "unsent", reason: "not connected" } : { kind: "unknown", reason: "sending failed" },
+    );
     throw error;
   }
 }
@@ -163,7 +170,10 @@ async function forwardCall(
 function withHeaders(connection: Connection, name: string, args: JsonObject, options: Record<string, unknown> | undefined): unknown {
   if (options?.headers === undefined) return options;
   const definition = connection.catalog.definition(name);
-  return { ...options, headers: mirrorArguments(options.headers, definition.state === "known" ? definition.source.inputSchema : undefined, args) };
+  return {
+    ...options,
+    headers: mirrorArguments(options.headers, definition.state === "known" ? definition.source.inputSchema : undefined, args),
+  };
 }
 
 /** Every transport of both SDKs throws this before it writes anything. After any other error the call may have arrived. */
@@ -204,7 +214,10 @@ async function refuseBatch(connection: Connection, batch: readonly JsonObject[])
 
 function refuse({ guard, session, server }: Connection, tool: string, code: RefusalCode, problem: string): Promise<Refusal> {
   const message = `This call cannot be made: ${problem}.`;
-  return guard.refuse({ session, server, tool, arguments: undefined }, { rule: `(${code.replace("_", " ")})`, code, message, detail: problem });
+  return guard.refuse(
+    { session, server, tool, arguments: undefined },
+    { rule: `(${code.replace("_", " ")})`, code, message, detail: problem },
+  );
 }
 
 function describeUnfit({ pointer, problem }: NonNullable<ReadMessage["unfit"]>): string {
@@ -215,9 +228,10 @@ function describeUnfit({ pointer, problem }: NonNullable<ReadMessage["unfit"]>):
 /** Task-augmented callers wait for a task, which a refusal is not: they get the error that MCP has for a task that is not created. */
 function answerRefusal(connection: Connection, message: JsonObject, refusal: Refusal): void {
   const augmented = isObject(message.params) && message.params.task !== undefined;
-  if (augmented || connection.guard.onDeny === "throw") return answer(connection, message, { error: refusalError(refusal) });
-  const result = refusalResult(refusal);
-  answer(connection, message, { result: envelopeOf(message.params) ? { ...result, resultType: "complete" } : result });
+  const asError = augmented || connection.guard.onDeny === "throw";
+  const modern = envelopeOf(message.params) !== undefined;
+  if (asError) answer(connection, message, { error: refusalError(refusal) });
+  else answer(connection, message, { result: modern ? { ...refusalResult(refusal), resultType: "complete" } : refusalResult(refusal) });
 }
 
 function answer(connection: Connection, message: JsonObject, body: JsonObject): void {

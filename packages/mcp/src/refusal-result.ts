@@ -42,7 +42,10 @@ function decisionOf(refusal: Refusal): JsonObject {
 
 /** The last token of a rule's pointer: the whole path would tell what else the policy looks at. */
 function nameOf(rule: string): string {
-  return rule.slice(rule.lastIndexOf("/") + 1).replaceAll("~1", "/").replaceAll("~0", "~");
+  return rule
+    .slice(rule.lastIndexOf("/") + 1)
+    .replaceAll("~1", "/")
+    .replaceAll("~0", "~");
 }
 
 /**

@@ -99,7 +99,10 @@ export function createToolLists(connectionOf: () => Connection): ToolLists {
 }
 
 /** The list without the tools that the policy hides; the very same object where it hides none. */
-export function withoutHidden<T extends { readonly tools?: unknown }>({ guard, server }: Pick<Connection, "guard" | "server">, result: T): T {
+export function withoutHidden<T extends { readonly tools?: unknown }>(
+  { guard, server }: Pick<Connection, "guard" | "server">,
+  result: T,
+): T {
   if (!Array.isArray(result.tools)) return result;
   const shown = result.tools.filter((tool) => !isObject(tool) || typeof tool.name !== "string" || guard.shows(server, tool.name));
   return shown.length === result.tools.length ? result : { ...result, tools: shown };

@@ -1,0 +1,200 @@
+import { createGuard, type GuardOptions, memoryAudit, type PolicyDocument, pinTools } from "@holdpoint/core";
+import { assertEnforced, guardClient, isRefusal } from "@holdpoint/mcp";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { createMcpHandler, inputRequired, McpServer } from "@modelcontextprotocol/server";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { textOf } from "./majors.ts";
+
+interface Posted {
+  readonly headers: Headers;
+  readonly body: { readonly method?: string; readonly params?: { readonly name?: string; readonly [key: string]: unknown } };
+}
+
+/** A real server of the 2026-07-28 revision behind its own HTTP handler, and a client that speaks to it; `posted` is what reached it. */
+async function modern(policy: PolicyDocument, options: Partial<GuardOptions> = {}, prior = false) {
+  const posted: Posted[] = [];
+  const handler = createMcpHandler(
+    () => {
+      const server = new McpServer({ name: "bank", version: "1.0.0" });
+      const payee = z.string().meta({ "x-mcp-header": "Payee" });
+      const amount = z.int().meta({ "x-mcp-header": "Amount" });
+      server.registerTool("pay", { inputSchema: z.object({ to: payee, amount }) }, async ({ to, amount: paid }) =>
+        text(`paid ${paid} to ${to}`),
+      );
+      server.registerTool("delete_account", {}, async () => text("gone"));
+      server.registerTool("confirm", { inputSchema: z.object({ what: z.string() }) }, async ({ what }, ctx) => {
+        if (ctx.mcpReq.inputResponses?.sure) return text(`did ${what}`);
+        const schema = { type: "object" as const, properties: { ok: { type: "boolean" as const } } };
+        return inputRequired({
+          inputRequests: { sure: inputRequired.elicit({ message: "Sure?", requestedSchema: schema }) },
+          requestState: `state-${what}`,
+        });
+      });
+      return server;
+    },
+    { legacy: "reject" },
+  );
+  const fetchHere = async (url: string | URL, init?: RequestInit) => {
+    const request = new Request(url, init);
+    if (init?.body) posted.push({ headers: request.headers, body: JSON.parse(String(init.body)) });
+    return handler.fetch(request);
+  };
+  const audit = memoryAudit();
+  const guard = createGuard({ policy, audit, ...options });
+  const raw = new Client({ name: "agent", version: "1.0.0" }, { versionNegotiation: { mode: "auto" }, capabilities: { elicitation: {} } });
+  raw.setRequestHandler("elicitation/create", async () => ({ action: "accept", content: { ok: true } }));
+  const client = guardClient(raw, guard.session());
+  const connect = () => new StreamableHTTPClientTransport(new URL("http://bank.test/mcp"), { fetch: fetchHere });
+  if (prior) {
+    const probe = new Client({ name: "probe", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
+    await probe.connect(connect());
+    const discover = await probe.discover();
+    await client.connect(connect(), { prior: { kind: "modern", discover } });
+  } else await client.connect(connect());
+  expect(client.getProtocolEra()).toBe("modern");
+  const calls = () => posted.filter(({ body }) => body.method === "tools/call");
+  const decisions = () => audit.events.flatMap((event) => (event.type === "decision" ? [event.code] : []));
+  return { client, guard, audit, posted, calls, decisions };
+}
+
+function text(said: string) {
+  return { content: [{ type: "text" as const, text: said }] };
+}
+
+const allowAll: PolicyDocument = { version: "1", default: "allow" };
+const hold: PolicyDocument = { version: "1", default: "allow", tools: { pay: { require_approval: [{ conditions: [] }] } } };
+
+test("[transparent-allow] a call of the modern era passes with its mirrored headers as they were", async () => {
+  const { client, calls } = await modern(allowAll);
+  await client.listTools();
+  for (const to of ["bob", "Zoë", " spaced ", "=?base64?x?=", ""]) {
+    expect(textOf(await client.callTool({ name: "pay", arguments: { to, amount: 5 } }))).toBe(`paid 5 to ${to}`);
+  }
+  expect(calls().map(({ headers }) => headers.get("mcp-param-payee"))).toEqual([
+    "bob",
+    "=?base64?Wm/Dqw==?=",
+    "=?base64?IHNwYWNlZCA=?=",
+    "=?base64?PT9iYXNlNjQ/eD89?=",
+    "=?base64??=",
+  ]);
+  expect(calls().every(({ headers }) => headers.get("mcp-param-amount") === "5")).toBe(true);
+});
+
+test("[sent-is-checked] bypass 13: mirrored headers carry what a person made of the arguments, not what the model gave", async () => {
+  const { client, calls } = await modern(hold, {
+    approve: ({ arguments: args }) => ({ approved: true, arguments: { ...args, to: "bob" } }),
+  });
+  await client.listTools();
+  const result = await client.request({ method: "tools/call", params: { name: "pay", arguments: { to: "secret-iban", amount: 5 } } }, {
+    headers: { "Mcp-Param-Payee": "secret-iban", "mcp-param-amount": "9", "Mcp-Param-Other": "secret-iban" },
+  } as never);
+  expect(textOf(result)).toContain("paid 5 to bob");
+  expect(textOf(await client.callTool({ name: "pay", arguments: { to: "secret-iban", amount: 6 } }))).toContain("paid 6 to bob");
+  for (const { headers, body } of calls()) {
+    expect(headers.get("mcp-param-payee")).toBe("bob");
+    expect(headers.get("mcp-param-other")).toBeNull();
+    expect(JSON.stringify([[...headers], body])).not.toContain("secret-iban");
+  }
+  expect(calls().map(({ headers }) => headers.get("mcp-param-amount"))).toEqual(["5", "6"]);
+});
+
+test("[well-formed-refusal] a refusal of the modern era is a complete result, and a hidden tool is in no list", async () => {
+  const { client, calls } = await modern({
+    version: "1",
+    default: "allow",
+    hide: ["delete_account"],
+    tools: { pay: { deny_if: [{ conditions: [] }] } },
+  });
+  expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(["pay", "confirm"]);
+  for (const name of ["pay", "delete_account"]) {
+    expect(isRefusal(await client.callTool({ name, arguments: { to: "bob", amount: 1 } }))).toBe(true);
+    expect(isRefusal(await client.request({ method: "tools/call", params: { name, arguments: { to: "bob", amount: 1 } } }))).toBe(true);
+  }
+  expect(calls()).toEqual([]);
+});
+
+test("[decided-once] bypass 12: the rounds of one call are decided, charged and asked once", async () => {
+  const once: PolicyDocument = {
+    version: "1",
+    default: "allow",
+    tools: { confirm: { limits: [{ counter: "confirms", window: "minute", max: 1 }], require_approval: [{ conditions: [] }] } },
+  };
+  for (const way of ["callTool", "request"] as const) {
+    let asked = 0;
+    const { client, calls, decisions, audit } = await modern(once, {
+      approve: () => {
+        asked++;
+        return { approved: true };
+      },
+    });
+    const make = (what: string) =>
+      way === "callTool"
+        ? client.callTool({ name: "confirm", arguments: { what } })
+        : client.request({ method: "tools/call", params: { name: "confirm", arguments: { what } } });
+    expect(textOf(await make("this"))).toBe("did this");
+    expect(calls()).toHaveLength(2);
+    expect(isRefusal(await make("this"))).toBe(true);
+    expect(decisions()).toEqual(["allowed", "limit"]);
+    expect(asked).toBe(1);
+    expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["success"]);
+  }
+});
+
+test("bypass 12: a continuation counts for the call that the server asked about, once, and for no other", async () => {
+  const { client, calls, decisions } = await modern(allowAll);
+  const answers = { sure: { action: "accept", content: { ok: true } } };
+  const send = (what: string, extra: object) =>
+    client
+      .request(
+        { method: "tools/call", params: { name: "confirm", arguments: { what }, ...extra } } as never,
+        { allowInputRequired: true } as never,
+      )
+      .catch(() => undefined);
+  await send("this", {});
+  expect(decisions()).toEqual(["allowed"]);
+  await send("that", { inputResponses: answers, requestState: "state-this" });
+  expect(decisions()).toHaveLength(2);
+  await send("this", { inputResponses: answers, requestState: "state-other" });
+  expect(decisions()).toHaveLength(3);
+  await send("this", { inputResponses: answers, requestState: "state-this" });
+  expect(decisions()).toHaveLength(3);
+  await send("this", { inputResponses: answers, requestState: "state-this" });
+  expect(decisions()).toHaveLength(4);
+  expect(calls()).toHaveLength(5);
+});
+
+test("[nothing-leaves-unchecked] bypass 11: a call of the modern era that was aborted while it was held never leaves", async () => {
+  const answers: (() => void)[] = [];
+  const { client, calls } = await modern(hold, {
+    approve: () => new Promise((resolve) => answers.push(() => resolve({ approved: true }))),
+  });
+  const aborting = new AbortController();
+  const params = { name: "pay", arguments: { to: "bob", amount: 1 } };
+  const held = [
+    client.request({ method: "tools/call", params }, { signal: aborting.signal }).catch(String),
+    client.request({ method: "tools/call", params: { ...params, arguments: { to: "bob", amount: 2 } } }, { timeout: 50 }).catch(String),
+  ];
+  await expect.poll(() => answers.length).toBe(2);
+  aborting.abort("enough");
+  expect(await Promise.all(held)).toEqual([expect.stringContaining("enough"), expect.stringContaining("timed out")]);
+  for (const answer of answers) answer();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(calls()).toEqual([]);
+});
+
+test("the guard lists the tools in the modern era before the client has, also where the client knows the server from before", async () => {
+  for (const prior of [false, true]) {
+    const pins = pinTools({ default: [{ name: "confirm" }] });
+    const { client, decisions } = await modern(allowAll, { pins }, prior);
+    await client.callTool({ name: "delete_account" });
+    expect(decisions()).toEqual(["definition_unpinned"]);
+  }
+});
+
+test("every path of the modern era is shown to be checked", async () => {
+  const { client, calls } = await modern(allowAll);
+  const { tested } = await assertEnforced(client);
+  expect(tested).toEqual(expect.arrayContaining(["callTool", "request", "prototype.request", "transport.send"]));
+  expect(calls()).toEqual([]);
+});
