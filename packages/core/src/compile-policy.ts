@@ -1,10 +1,12 @@
 import { contentHash } from "./canonical-json.ts";
 import { checkAgainstTools } from "./check-against-tools.ts";
 import { compileCondition, conditionToken, type Test } from "./condition.ts";
+import { isClaim } from "./condition-checks.ts";
 import { compileArguments, type Judge } from "./input-schema.ts";
 import { type CompiledLimit, compileLimit } from "./limits.ts";
 import { loadPolicy, policyDigest } from "./load-policy.ts";
 import { type MergedPolicy, mergePolicies } from "./merge-policies.ts";
+import { operandOf } from "./operators.ts";
 import { type Path, parsePath } from "./path.ts";
 import { intersectPaths } from "./path-sets.ts";
 import type { ToolDefinition } from "./pins.ts";
@@ -216,8 +218,12 @@ function compileAll(conditions: readonly Condition[], section: Section): Test {
   };
 }
 
+/** A condition on a claim stands alone in its rule, so that what nests in others need not be looked at. */
 function readsClaim(condition: Condition): boolean {
-  return "path" in condition && /^tool\.(annotations|category|description)\b/.test(condition.path);
+  if (!("op" in condition)) return false;
+  const operand = operandOf(condition);
+  const texts = "from" in operand ? [condition.path, operand.from] : [condition.path];
+  return paths(texts).some(isClaim);
 }
 
 function holdsFunction(condition: Condition): boolean {

@@ -103,7 +103,7 @@ function parsed(text: string, at: readonly PointerToken[], { within }: Surroundi
 const claims: readonly unknown[] = ["annotations", "category", "description"];
 
 /** Whether the server says what stands at the path: a condition on it can be trusted to refuse, and not to pass. */
-function isClaim({ root, steps: [first] }: Path): boolean {
+export function isClaim({ root, steps: [first] }: Path): boolean {
   return root === "tool" && first?.kind === "name" && claims.includes(first.name);
 }
 

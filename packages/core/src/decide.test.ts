@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compilePolicy } from "./compile-policy.ts";
 import { type Call, type DecisionFacts, decide } from "./decide.ts";
+import type { Definition } from "./definitions.ts";
 import { mergePolicies } from "./merge-policies.ts";
 import type { PolicyDocument } from "./policy-schema.ts";
 import { predicate } from "./predicate.ts";
@@ -179,6 +180,17 @@ test("a condition on what the server claims denies where no definition is known"
   expect(ruleOf(document, callOf("x"))).toBe("(definition unknown)");
 });
 
+test("[fail-closed] a claim of the server is one however the condition names it", () => {
+  const entries: NonNullable<PolicyDocument["all_tools"]>["deny_if"] = [
+    { path: 'tool["annotations"].destructiveHint', op: "eq", value: true, when_missing: false },
+    { path: "args.about", op: "eq", value: { from: "tool.description" }, when_missing: false },
+    { path: "args.about", op: "eq", value: { from: 'tool["category"]' }, when_missing: false },
+  ];
+  for (const entry of entries) {
+    expect(ruleOf({ version: "1", default: "allow", all_tools: { deny_if: [entry] } }, callOf("x"))).toBe("(definition unknown)");
+  }
+});
+
 test("[deny-wins] the order of entries changes no verdict, and one more entry admits no more", () => {
   const condition = fc.record({
     path: fc.constantFrom("args.a", "args.b", "args.c"),
@@ -221,6 +233,16 @@ test("[deny-wins] a call passes merged policies if and only if it passes each", 
       expect(rank[merged]).toBe(Math.min(...alone.map((each) => rank[each])));
     }),
   );
+});
+
+test("[deny-wins] the server's schema is left out only where every merged policy leaves it out", () => {
+  const judge = () => [{ pointer: "/a", message: "is wrong" }];
+  const definition = { state: "known", digest: "", judge, facts: { name: "t" }, declared: new Set<string>(), source: { name: "t" } } as unknown as Definition;
+  const ignoring: PolicyDocument = { version: "1", default: "deny", tools: { t: { inputSchema: "ignore" } } };
+  const judging: PolicyDocument = { version: "1", default: "deny", tools: { t: {} } };
+  const outcomeOf = (...documents: PolicyDocument[]) => decide(compilePolicy(mergePolicies(...documents)), callOf("t"), { ...facts, definition }).outcome;
+  expect([outcomeOf(ignoring), outcomeOf(ignoring, ignoring)]).toEqual(["allow", "allow"]);
+  expect([outcomeOf(ignoring, judging), outcomeOf(judging, ignoring)]).toEqual(["deny", "deny"]);
 });
 
 test("ids of merged policies carry their layer", () => {

@@ -84,15 +84,15 @@ export function decide(policy: CompiledPolicy | undefined, call: Call, facts: De
     observed: [],
     failedOpen: [],
   };
-  return judge(judging, tools) ?? planOf(judging);
+  return judge(judging, tools) ?? new LazyPlan(judging);
 }
 
 function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undefined {
   const { policy, call, given, facts } = judging;
   const observing = given.mode === "observe";
 
-  for (const [index, tool] of tools.entries()) {
-    const refusal = admission(policy.layers[index] as CompiledLayer, tool, call.tool);
+  for (let index = 0; index < tools.length; index++) {
+    const refusal = admission(policy.layers[index] as CompiledLayer, tools[index] as CompiledTool, call.tool);
     const denial = refusal && refuse(judging, refusal, false);
     if (denial) return denial;
   }
@@ -157,20 +157,29 @@ function refuse(judging: Judging, refusal: Refusal, ruleObserves: boolean): Deni
   return undefined;
 }
 
-function planOf(judging: Judging): Plan {
-  const { approvals, observed, failedOpen, policy, call, facts } = judging;
-  const debits = mergeDebits(judging.debits);
-  return {
-    outcome: approvals.length > 0 ? "hold" : "allow",
-    debits,
-    approvals,
-    observedDebits: uncharged(judging.observedDebits, debits),
-    observed,
-    failedOpen,
-    get evaluated() {
-      return evaluateAll(policy, call.tool, facts);
-    },
-  };
+/** A class for its speed: an accessor of its own would cost each plan more than the decision. */
+class LazyPlan implements Plan {
+  readonly outcome: Plan["outcome"];
+  readonly debits: readonly LimitDebit[];
+  readonly approvals: readonly CompiledApproval[];
+  readonly observedDebits: readonly LimitDebit[];
+  readonly observed: Plan["observed"];
+  readonly failedOpen: readonly string[];
+  readonly #judging: Judging;
+
+  constructor(judging: Judging) {
+    this.outcome = judging.approvals.length > 0 ? "hold" : "allow";
+    this.debits = judging.debits.length > 1 ? mergeDebits(judging.debits) : judging.debits;
+    this.approvals = judging.approvals;
+    this.observedDebits = uncharged(judging.observedDebits, this.debits);
+    this.observed = judging.observed;
+    this.failedOpen = judging.failedOpen;
+    this.#judging = judging;
+  }
+
+  get evaluated(): readonly Evaluated[] {
+    return evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging.facts);
+  }
 }
 
 /** A counter that an enforced limit charges is not charged again for an observed one. */
@@ -215,7 +224,7 @@ function admission(layer: CompiledLayer, tool: CompiledTool, name: string): Refu
 function judgeDefinition(tools: readonly CompiledTool[], call: Call, facts: DecisionFacts): Refusal | "failed open" | undefined {
   const { definition } = facts;
   if (definition.state === "known") {
-    if (tools.some((tool) => tool.ignoresInputSchema) || definition.judge === undefined) return undefined;
+    if (tools.every((tool) => tool.ignoresInputSchema) || definition.judge === undefined) return undefined;
     if (typeof definition.judge === "string") {
       if (facts.failOpen?.inputSchema) return "failed open";
       return definitionRefusal("unusable", call.tool, `the server's \`inputSchema\` cannot be used: ${definition.judge}`);
