@@ -20,7 +20,6 @@ export default defineConfig({
           name: "test",
           include: ["test/**/*.test.ts"],
           exclude: ["**/node_modules/**", "test/packaging/**"],
-          benchmark: { include: ["test/bench/**/*.bench.ts"] },
           ...patience,
         },
       },

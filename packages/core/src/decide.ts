@@ -189,25 +189,43 @@ function uncharged(observed: readonly LimitDebit[], enforced: readonly LimitDebi
 }
 
 function deny(refusal: Refusal, judging?: Judging): Denial {
-  let bounds: Bounds | undefined;
-  return {
-    outcome: "deny",
-    rule: refusal.rule,
-    code: refusal.code,
-    message: refusal.message,
-    detail: refusal.detail,
-    retryAfterMs: refusal.retryAfterMs,
-    explains: refusal.explains ?? false,
-    get evaluated() {
-      return judging ? evaluateAll(judging.policy, judging.call.tool, judging.facts) : [];
-    },
-    get wouldPass() {
-      if (!refusal.byRule || !judging) return undefined;
-      const { policy, call, given } = judging;
-      bounds ??= findBounds(policy, call, this, (changed) => decide(policy, changed, given));
-      return bounds;
-    },
-  };
+  return new LazyDenial(refusal, judging);
+}
+
+/** A class for its speed, as `LazyPlan` is. */
+class LazyDenial implements Denial {
+  readonly outcome = "deny";
+  readonly rule: string;
+  readonly code: RefusalCode;
+  readonly message: string;
+  readonly detail: string;
+  readonly retryAfterMs: number | undefined;
+  readonly explains: boolean;
+  readonly #mendable: boolean;
+  readonly #judging: Judging | undefined;
+  #bounds: Bounds | undefined;
+
+  constructor(refusal: Refusal, judging: Judging | undefined) {
+    this.rule = refusal.rule;
+    this.code = refusal.code;
+    this.message = refusal.message;
+    this.detail = refusal.detail;
+    this.retryAfterMs = refusal.retryAfterMs;
+    this.explains = refusal.explains ?? false;
+    this.#mendable = refusal.byRule ?? false;
+    this.#judging = judging;
+  }
+
+  get evaluated(): readonly Evaluated[] {
+    return this.#judging ? evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging.facts) : [];
+  }
+
+  get wouldPass(): Bounds | undefined {
+    if (!this.#mendable || !this.#judging) return undefined;
+    const { policy, call, given } = this.#judging;
+    this.#bounds ??= findBounds(policy, call, this, (changed) => decide(policy, changed, given));
+    return this.#bounds;
+  }
 }
 
 function admission(layer: CompiledLayer, tool: CompiledTool, name: string): Refusal | undefined {

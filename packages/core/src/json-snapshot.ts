@@ -74,8 +74,9 @@ function copy(value: unknown, depth: number, budget: Budget): Json {
 function copyObject(source: object, depth: number, budget: Budget): JsonObject {
   if (!isPlain(source)) throw notJson("an instance of a class is not JSON");
   const target: Record<string, Json> = {};
-  for (const key of Reflect.ownKeys(source)) {
-    if (typeof key === "symbol") throw notJson("a symbol is not a JSON key");
+  // `Reflect.ownKeys` would find both at once, at several times the cost of the whole copy.
+  if (Object.getOwnPropertySymbols(source).length > 0) throw notJson("a symbol is not a JSON key");
+  for (const key of Object.keys(source)) {
     const property = Object.getOwnPropertyDescriptor(source, key);
     if (!property?.enumerable) continue;
     try {
@@ -96,7 +97,7 @@ function copyArray(source: readonly unknown[], depth: number, budget: Budget): r
   if (!Array.isArray(Object.getPrototypeOf(source))) throw notJson("an instance of a class is not JSON");
   const length = source.length;
   if (length > budget.nodes) throw tooLarge("more values than allowed");
-  if (Reflect.ownKeys(source).length !== length + 1) throw notJson("a list with holes or extra properties is not JSON");
+  if (Object.keys(source).length !== length) throw notJson("a list with holes or extra properties is not JSON");
   const target: Json[] = new Array(length);
   for (let index = 0; index < length; index++) {
     const property = Object.getOwnPropertyDescriptor(source, index);

@@ -1,14 +1,12 @@
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { CallRequest } from "./passage.ts";
 import { type AuditTrail, isPromise, type Written } from "./audit.ts";
 import type { ApprovalEvent, AuditEvent, DecisionEvent, Outcome } from "./audit-event.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { auditedFields, type CompiledPolicy } from "./compile-policy.ts";
+import { auditedFields, type CompiledPolicy, toolOf } from "./compile-policy.ts";
 import type { MaybePromise } from "./counter-store.ts";
 import type { Plan } from "./decide.ts";
 import type { Definition } from "./definitions.ts";
+import { hmacSha256 } from "./hashing.ts";
 import type { JsonObject } from "./json-snapshot.ts";
 import { recordedValues } from "./redact.ts";
 import type { Refusal } from "./refusal.ts";
@@ -25,19 +23,8 @@ export interface Judgement {
   readonly failedOpen?: readonly string[] | undefined;
 }
 
-/** The trail of one call: one final decision, and for an admitted call at most one outcome (law `one-decision-one-record`). */
-export interface CallRecord {
-  readonly call: string;
-  /** Continues another call's record as its next attempt. */
-  attemptOf(call: string, attempt: number): void;
-  deny(refusal: Omit<Refusal, "outcome">, judgement: Judgement): MaybePromise<void>;
-  /** Resolves to the reason why the call may not leave, or `undefined` once every required sink has taken the decision. */
-  allow(judgement: Judgement): MaybePromise<string | undefined>;
-  outcome(outcome: Outcome): MaybePromise<void>;
-  approval(event: Pick<ApprovalEvent, "type" | "approval" | "binding" | "rules"> & Partial<ApprovalEvent>): MaybePromise<void>;
-}
-
 export interface Recorder {
+  /** Opens the record of a call that has arrived. */
   open(request: CallRequest, server: string): CallRecord;
   /** An event that is about no single call. */
   note(event: DistributiveOmit<AuditEvent, "v" | "id" | "time" | "guard">): MaybePromise<void>;
@@ -57,134 +44,177 @@ export interface RecorderOptions {
 }
 
 /** Builds the events of a guard and sees to it that none is lost: what a required sink could not take is owed, and nothing leaves until it is paid. */
-export function createRecorder({ trail, guard, mode, key, now }: RecorderOptions): Recorder {
-  let events = 0;
+export function createRecorder(options: RecorderOptions): Recorder {
+  const ledger = new Ledger(options);
   let calls = 0;
-  let stampedAt = Number.NaN;
-  let stamp = "";
-  const owed: AuditEvent[] = [];
-  let dropped = 0;
+  return {
+    note: (event) => ledger.write({ ...ledger.stamp(), ...event } as AuditEvent),
+    open: (request, server) => new CallRecord(ledger, request, server, `${options.guard}-c${(++calls).toString(36)}`),
+  };
+}
 
-  function base() {
+/** The guard's events on their way to the sinks. */
+class Ledger {
+  readonly options: RecorderOptions;
+  readonly mac: (text: string) => string;
+  readonly #owed: AuditEvent[] = [];
+  #dropped = 0;
+  #events = 0;
+  #stampedAt = Number.NaN;
+  #time = "";
+
+  constructor(options: RecorderOptions) {
+    this.options = options;
+    this.mac = hmacSha256(options.key);
+  }
+
+  stamp() {
+    const { guard, now } = this.options;
     const at = now();
-    if (at !== stampedAt) {
-      stampedAt = at;
-      stamp = new Date(at).toISOString();
+    if (at !== this.#stampedAt) {
+      this.#stampedAt = at;
+      this.#time = new Date(at).toISOString();
     }
-    return { v: 1 as const, id: `${guard}-e${(++events).toString(36)}`, time: stamp, guard };
+    return { v: 1 as const, id: `${guard}-e${(++this.#events).toString(36)}`, time: this.#time, guard };
   }
-  function write(event: AuditEvent): MaybePromise<Written> {
-    const written = trail.write(event);
-    if (!isPromise(written)) return noted(event, written);
-    return (written as Promise<Written>).then((settled) => noted(event, settled));
+
+  /** Hands an event to the sinks; one that a required sink cannot take is owed. */
+  write(event: AuditEvent): MaybePromise<void> {
+    const written = this.options.trail.write(event);
+    const noted = ({ failure }: Written) => (failure === undefined ? undefined : this.#owe(event));
+    return isPromise(written) ? (written as Promise<Written>).then(noted) : noted(written);
   }
-  function noted(event: AuditEvent, written: Written): Written {
-    if (written.failure === undefined) return written;
-    if (owed.length >= mostOwed) {
-      owed.shift();
-      dropped++;
+
+  /** Hands over the decision to let a call leave. Answers why it may not, or `undefined` once every required sink has taken it. */
+  release(decide: () => DecisionEvent): MaybePromise<string | undefined> {
+    // INVARIANT (one-decision-one-record): nothing leaves while an earlier event is owed, or before this one is taken.
+    if (this.#owed.length > 0 || this.#dropped > 0) return this.#pay().then((failure) => failure ?? this.#release(decide()));
+    return this.#release(decide());
+  }
+
+  #release(event: DecisionEvent): MaybePromise<string | undefined> {
+    const written = this.options.trail.write(event);
+    const verdict = ({ failure, recorded }: Written) =>
+      failure ?? (event.failedOpen && !recorded ? "what failed open could not be recorded" : undefined);
+    return isPromise(written) ? (written as Promise<Written>).then(verdict) : verdict(written);
+  }
+
+  #owe(event: AuditEvent): void {
+    if (this.#owed.length >= mostOwed) {
+      this.#owed.shift();
+      this.#dropped++;
     }
-    owed.push(event);
-    return written;
+    this.#owed.push(event);
   }
+
   /** Pays what is owed, oldest first; the reason where it still cannot be paid. */
-  async function pay(): Promise<string | undefined> {
-    while (owed.length > 0) {
-      const event = owed[0] as AuditEvent;
+  async #pay(): Promise<string | undefined> {
+    const { trail } = this.options;
+    while (this.#owed.length > 0) {
+      const event = this.#owed[0] as AuditEvent;
       const { failure } = await trail.write(event);
       if (failure !== undefined) return failure;
-      if (owed[0] === event) owed.shift();
+      if (this.#owed[0] === event) this.#owed.shift();
     }
-    if (dropped > 0) {
-      const { failure } = await trail.write({ ...base(), type: "anomaly", server: "", problem: `${dropped} events could not be kept while the audit was down` });
-      if (failure !== undefined) return failure;
-      dropped = 0;
-    }
-    return undefined;
+    if (this.#dropped === 0) return undefined;
+    const problem = `${this.#dropped} events could not be kept while the audit was down`;
+    const { failure } = await trail.write({ ...this.stamp(), type: "anomaly", server: "", problem });
+    if (failure === undefined) this.#dropped = 0;
+    return failure;
   }
-  function ignore(written: MaybePromise<Written>): MaybePromise<void> {
-    return isPromise(written) ? (written as Promise<Written>).then(() => undefined) : undefined;
+}
+
+type Decided = Pick<DecisionEvent, "outcome" | "rule" | "code" | "detail" | "retryAfterMs">;
+
+/** The record of one call: one final decision, and for an admitted call at most one outcome (law `one-decision-one-record`). */
+export class CallRecord {
+  /** The call's name in the trail. */
+  call: string;
+  #attempt = 1;
+  readonly #ledger: Ledger;
+  readonly #request: CallRequest;
+  readonly #server: string;
+  readonly #arrived: number;
+  #decidedAt: number;
+
+  constructor(ledger: Ledger, request: CallRequest, server: string, call: string) {
+    this.#ledger = ledger;
+    this.#request = request;
+    this.#server = server;
+    this.call = call;
+    this.#arrived = this.#decidedAt = ledger.options.now();
   }
 
-  return {
-    note: (event) => ignore(write({ ...base(), ...event } as AuditEvent)),
-    open(request, server) {
-      const arrived = now();
-      let decidedAt = arrived;
-      let call = `${guard}-c${(++calls).toString(36)}`;
-      let attempt = 1;
-      const { session } = request;
-      function about() {
-        const { v, id, time } = base();
-        return { v, id, time, guard, call, attempt, session: session.id, server, tool: request.tool, identity: session.context, callId: request.callId };
-      }
-      function decision(fields: Pick<DecisionEvent, "outcome" | "rule" | "code" | "detail" | "retryAfterMs">, judgement: Judgement): DecisionEvent {
-        decidedAt = now();
-        const { v, id, time } = base();
-        const { argumentKeys, otherKeys } = keysOf(judgement);
-        return {
-          v,
-          id,
-          time,
-          guard,
-          call,
-          attempt,
-          session: session.id,
-          server,
-          tool: request.tool,
-          identity: session.context,
-          callId: request.callId,
-          type: "decision",
-          outcome: fields.outcome,
-          rule: fields.rule,
-          code: fields.code,
-          detail: fields.detail,
-          retryAfterMs: fields.retryAfterMs,
-          policy: judgement.policy?.digest,
-          mode,
-          observed: unlessEmpty(judgement.observed)?.map(observedRule),
-          failedOpen: unlessEmpty(judgement.failedOpen),
-          approvals: unlessEmpty(judgement.approvals),
-          room: unlessEmpty(judgement.room),
-          argumentKeys,
-          otherKeys,
-          recorded: valuesOf(judgement, request.tool),
-          mac: trail.wantsMac && judgement.arguments ? mac(key, judgement.arguments) : undefined,
-          latencyMs: decidedAt - arrived,
-        };
-      }
-      return {
-        get call() {
-          return call;
-        },
-        attemptOf(other, nth) {
-          call = other;
-          attempt = nth;
-        },
-        deny(refusal, judgement) {
-          const { rule, code, detail, retryAfterMs } = refusal;
-          return ignore(write(decision({ outcome: "deny", rule, code, detail, retryAfterMs }, judgement)));
-        },
-        allow(judgement) {
-          // INVARIANT (one-decision-one-record): nothing leaves while an earlier event is owed, or before this one is taken.
-          if (owed.length > 0 || dropped > 0) return pay().then((failure) => failure ?? release());
-          return release();
-          function release(): MaybePromise<string | undefined> {
-            const event = decision({ outcome: "allow", rule: "", code: "allowed" }, judgement);
-            const written = trail.write(event);
-            const verdict = ({ failure, recorded }: Written) =>
-              failure ?? (event.failedOpen && !recorded ? "what failed open could not be recorded" : undefined);
-            return isPromise(written) ? (written as Promise<Written>).then(verdict) : verdict(written);
-          }
-        },
-        outcome(outcome) {
-          const { kind, ...rest } = outcome;
-          return ignore(write({ ...about(), type: "outcome", outcome: kind, ...rest, latencyMs: now() - decidedAt }));
-        },
-        approval: (event) => ignore(write({ ...about(), ...event })),
-      };
-    },
-  };
+  /** Continues another call's record as its next attempt. */
+  attemptOf(call: string, attempt: number): void {
+    this.call = call;
+    this.#attempt = attempt;
+  }
+
+  deny(refusal: Omit<Refusal, "outcome">, judgement: Judgement): MaybePromise<void> {
+    const { rule, code, detail, retryAfterMs } = refusal;
+    return this.#ledger.write(this.#decision({ outcome: "deny", rule, code, detail, retryAfterMs }, judgement));
+  }
+
+  /** Answers the reason why the call may not leave, or `undefined` once every required sink has taken the decision. */
+  allow(judgement: Judgement): MaybePromise<string | undefined> {
+    return this.#ledger.release(() => this.#decision({ outcome: "allow", rule: "", code: "allowed" }, judgement));
+  }
+
+  outcome(outcome: Outcome): MaybePromise<void> {
+    const { kind, ...rest } = outcome;
+    const latencyMs = this.#ledger.options.now() - this.#decidedAt;
+    return this.#ledger.write({ ...this.#about(), type: "outcome", outcome: kind, ...rest, latencyMs });
+  }
+
+  approval(event: Pick<ApprovalEvent, "type" | "approval" | "binding" | "rules"> & Partial<ApprovalEvent>): MaybePromise<void> {
+    return this.#ledger.write({ ...this.#about(), ...event });
+  }
+
+  #about() {
+    const { v, id, time, guard } = this.#ledger.stamp();
+    const { session, tool, callId } = this.#request;
+    return { v, id, time, guard, call: this.call, attempt: this.#attempt, session: session.id, server: this.#server, tool, identity: session.context, callId };
+  }
+
+  #decision(decided: Decided, judgement: Judgement): DecisionEvent {
+    const { now, mode, trail } = this.#ledger.options;
+    const { session, tool, callId } = this.#request;
+    const { v, id, time, guard } = this.#ledger.stamp();
+    const { argumentKeys, otherKeys } = keysOf(judgement);
+    this.#decidedAt = now();
+    // Written out: spreads would cost every call more than its decision.
+    return {
+      v,
+      id,
+      time,
+      guard,
+      call: this.call,
+      attempt: this.#attempt,
+      session: session.id,
+      server: this.#server,
+      tool,
+      identity: session.context,
+      callId,
+      type: "decision",
+      outcome: decided.outcome,
+      rule: decided.rule,
+      code: decided.code,
+      detail: decided.detail,
+      retryAfterMs: decided.retryAfterMs,
+      policy: judgement.policy?.digest,
+      mode,
+      observed: unlessEmpty(judgement.observed)?.map(observedRule),
+      failedOpen: unlessEmpty(judgement.failedOpen),
+      approvals: unlessEmpty(judgement.approvals),
+      room: unlessEmpty(judgement.room),
+      argumentKeys,
+      otherKeys,
+      recorded: valuesOf(judgement, tool),
+      mac: trail.wantsMac && judgement.arguments ? this.#ledger.mac(canonicalJson(judgement.arguments)) : undefined,
+      latencyMs: this.#decidedAt - this.#arrived,
+    };
+  }
 }
 
 function unlessEmpty<T>(list: readonly T[] | undefined): readonly T[] | undefined {
@@ -205,10 +235,8 @@ function keysOf({ arguments: args, definition }: Judgement): Pick<DecisionEvent,
 
 function valuesOf({ policy, arguments: args }: Judgement, tool: string): JsonObject | undefined {
   if (!policy || !args) return undefined;
+  // Few policies record values; the fields of those that do are worked out anew for each call.
+  if (policy.layers.some((layer) => toolOf(layer, tool).record.length === 0)) return undefined;
   const { record, secret } = auditedFields(policy, tool);
   return recordedValues(args, record, secret);
-}
-
-function mac(key: Uint8Array, args: JsonObject): string {
-  return bytesToHex(hmac(sha256, key, utf8ToBytes(canonicalJson(args))));
 }
