@@ -145,12 +145,20 @@ test("[nothing-leaves-unchecked] #20 code mode: nested calls and the caller itse
   expect(c2).toEqual({ type: "execution-denied", reason: "[HOLDPOINT DENIED] No such code." });
 });
 
-test("#20 a call that code mode makes does not use the approval of the call around it", async () => {
+test("#20 a call that a tool makes does not use the approval of the call around it", async () => {
   const ran: unknown[] = [];
   const held = definePolicy({ version: "1", default: "deny", tools: { danger: { require_approval: [{ conditions: [] }] }, code: { require_approval: [{ conditions: [] }] } } });
-  const tools = guardTools({ danger: canaries(ran).async, code: codeTool({ n: 1 }, ran) }, createGuard({ policy: held }).session());
-  const common = { tools, stopWhen: seven.steps(3), experimental_toolCallers: { danger: ["code" as const] } };
-  const first = await seven.sdk.generateText({ ...common, model: seven.model([[{ id: "c1", tool: "code", input: { code: "danger()" } }], "done"]), prompt: "go" });
+  const session = createGuard({ policy: held }).session();
+  const { danger } = guardTools({ danger: canaries(ran).async }, session);
+  const code = tool({
+    inputSchema: schema,
+    execute: async (input, given) => {
+      ran.push("code");
+      return danger.execute?.(input, given);
+    },
+  });
+  const common = { tools: guardTools({ code }, session), stopWhen: seven.steps(3) };
+  const first = await seven.sdk.generateText({ ...common, model: seven.model([[{ id: "c1", tool: "code", input: { n: 1 } }], "done"]), prompt: "go" });
   const request = first.content.find(({ type }) => type === "tool-approval-request") as { approvalId: string } | undefined;
   const messages = [
     { role: "user", content: "go" },
@@ -158,7 +166,7 @@ test("#20 a call that code mode makes does not use the approval of the call arou
     { role: "tool", content: [{ type: "tool-approval-response", approvalId: request?.approvalId, approved: true }] },
   ] as ModelMessage[];
   await seven.sdk.generateText({ ...common, model: seven.model(["done"]), messages });
-  expect(ran).toEqual(["code danger()"]);
+  expect(ran).toEqual(["code"]);
 });
 
 test("[nothing-leaves-unchecked] #25 tools that cannot be guarded are refused when they are wrapped, and the error says why", () => {

@@ -35,15 +35,20 @@ function script(turns: readonly Turn[]): ConstructorParameters<typeof MockLangua
     },
     doStream: async () => {
       const now = turn(streamed++);
-      const content = contentOf(now).flatMap((part) =>
-        part.type === "text"
-          ? [{ type: "text-start" as const, id: "t" }, { type: "text-delta" as const, id: "t", delta: part.text }, { type: "text-end" as const, id: "t" }]
-          : [part],
-      );
-      return { stream: ai7.simulateReadableStream({ chunks: [{ type: "stream-start" as const, warnings: [] }, ...content, { type: "finish" as const, finishReason: reasonOf(now), usage }], initialDelayInMs: null, chunkDelayInMs: null }) };
+      const chunks: LanguageModelV4StreamPart[] = [{ type: "stream-start", warnings: [] }];
+      for (const part of contentOf(now)) {
+        if (part.type === "text") chunks.push({ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: part.text }, { type: "text-end", id: "t" });
+        else chunks.push(part);
+      }
+      chunks.push({ type: "finish", finishReason: reasonOf(now), usage });
+      return { stream: ai7.simulateReadableStream({ chunks, initialDelayInMs: null, chunkDelayInMs: null }) };
     },
   };
 }
+
+type ModelScript = NonNullable<ConstructorParameters<typeof MockLanguageModelV4>[0]>;
+type LanguageModelV4StreamPart =
+  Awaited<ReturnType<Extract<ModelScript["doStream"], (...given: never[]) => unknown>>>["stream"] extends ReadableStream<infer Part> ? Part : never;
 
 function contentOf(turn: Turn) {
   if (typeof turn === "string") return [{ type: "text" as const, text: turn }];

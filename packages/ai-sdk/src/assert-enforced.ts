@@ -27,7 +27,7 @@ async function toolSetReport(tools: Readonly<Record<string, object>>, session: S
   for (const [kind, execute] of Object.entries(tripWires)) {
     let tripped = false;
     const name = `${canaryPrefix}${crypto.randomUUID()}`;
-    const canary = guardTool(name, { execute: execute(() => (tripped = true)) }, toolSeat(name, name, session, { server }));
+    const canary = guardTool(name, { execute: execute(() => (tripped = true)) }, toolSeat({ key: name, name, local: true }, session, { server }));
     if (!(await isStopped(canary)) || tripped) leaks.push(`an \`execute\` that is ${kind}`);
   }
   if (leaks.length > 0) throw notEnforced(leaks);
@@ -68,7 +68,8 @@ async function isStopped(tool: object | undefined): Promise<boolean> {
 }
 
 function isClient(target: object): target is McpClientLike {
-  return typeof (target as Partial<McpClientLike>).callTool === "function" && typeof (target as Partial<McpClientLike>).toolsFromDefinitions === "function";
+  const { tools, toolsFromDefinitions } = target as Partial<McpClientLike>;
+  return typeof tools === "function" && typeof toolsFromDefinitions === "function";
 }
 
 const outOfReach: EnforcementReport["untested"] = [

@@ -6,7 +6,6 @@ import { type GuardToolsOptions, guardTools } from "./guard-tools.ts";
 export interface McpClientLike {
   tools(options?: never): Promise<object>;
   toolsFromDefinitions(...given: never): object;
-  callTool(call: never): Promise<unknown>;
   listTools(options?: never): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -36,8 +35,9 @@ export function guardMCPClient<T extends McpClientLike>(client: T, session: Sess
 
   const { server, identify, approval } = options;
   const guarded = (tools: object) => guardTools(tools as Record<string, object>, session, { server, identify, approval });
-  const { tools, toolsFromDefinitions, close } = client as unknown as Record<string, (...given: unknown[]) => unknown>;
-  const endRoute = guardOf(session).route(session, server, ({ tool, arguments: args }) => client.callTool({ name: tool, arguments: args } as never));
+  // Version 1 calls a tool's arguments `args`, version 2 `arguments`.
+  const { tools, toolsFromDefinitions, callTool, close } = client as unknown as Record<string, (...given: unknown[]) => unknown>;
+  const endRoute = guardOf(session).route(session, server, async ({ tool, arguments: args }) => callTool?.call(client, { name: tool, arguments: args, args }));
   const methods: Record<string, (...given: unknown[]) => unknown> = {
     tools: async (...given) => guarded((await tools?.apply(client, given)) as object),
     toolsFromDefinitions: (...given) => guarded(toolsFromDefinitions?.apply(client, given) as object),

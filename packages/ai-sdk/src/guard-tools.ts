@@ -26,8 +26,9 @@ export function guardTools<TOOLS extends Readonly<Record<string, object>>>(tools
   const guarded: Record<string, object> = Object.create(null);
   for (const key of Object.keys(tools)) {
     const tool = unguarded(tools[key] as object, guard);
-    const name = (options.nameOf ?? nameOf)(key, tool);
-    if (guard.shows(options.server, name)) guarded[key] = guardTool(key, tool, toolSeat(key, name, session, options));
+    const served = servedName(tool);
+    const name = options.nameOf ? options.nameOf(key, tool) : (served ?? key);
+    if (guard.shows(options.server, name)) guarded[key] = guardTool(key, tool, toolSeat({ key, name, local: served === undefined }, session, options));
   }
   return Object.defineProperties({}, Object.getOwnPropertyDescriptors(guarded)) as TOOLS;
 }
@@ -140,9 +141,9 @@ function cannotGuard(key: string, tool: object): HoldpointError {
   return new HoldpointError("configuration", `tool \`${key}\` cannot be guarded: ${why}: leave it out of \`guardTools\` and add it to the tool set beside, unguarded`);
 }
 
-/** `@ai-sdk/mcp` keeps the server's name for a tool in the tool's metadata, whatever key the host gives it. */
-function nameOf(key: string, tool: object): string {
+/** The name that an MCP server gave the tool. `@ai-sdk/mcp` keeps it in the tool's metadata, whatever key the host gives the tool. */
+function servedName(tool: object): string | undefined {
   const { metadata } = tool as Fields;
-  const isFromMcp = isObject(metadata) && typeof metadata["clientName"] === "string" && typeof metadata["toolName"] === "string";
-  return isFromMcp ? String(metadata["toolName"]) : key;
+  if (!isObject(metadata) || typeof metadata["clientName"] !== "string") return undefined;
+  return typeof metadata["toolName"] === "string" ? metadata["toolName"] : undefined;
 }

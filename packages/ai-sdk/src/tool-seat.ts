@@ -43,8 +43,16 @@ export interface ToolSeat {
   ask(input: unknown, options: ExecuteOptions | undefined): Promise<readonly string[] | undefined>;
 }
 
-/** `key` is the tool's name in the tool set, which the model knows; `tool` its name in the policy, for an MCP tool the server's. */
-export function toolSeat(key: string, tool: string, session: Session, options: SeatOptions): ToolSeat {
+export interface SeatedTool {
+  /** Its name in the tool set, which the model knows. */
+  readonly key: string;
+  /** Its name in the policy: for an MCP tool the server's. */
+  readonly name: string;
+  /** No MCP server lists it. */
+  readonly local: boolean;
+}
+
+export function toolSeat({ key, name, local }: SeatedTool, session: Session, options: SeatOptions): ToolSeat {
   const guard = guardOf(session);
 
   function requestFor(input: unknown, given: ExecuteOptions = {}): CallRequest {
@@ -54,7 +62,8 @@ export function toolSeat(key: string, tool: string, session: Session, options: S
     return {
       session: identity ? session.with(identity) : session,
       server: options.server,
-      tool,
+      tool: name,
+      local,
       arguments: input,
       callId: toolCallId,
       signal: abortSignal,

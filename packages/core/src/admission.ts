@@ -10,6 +10,7 @@ import {
   type CallRequest,
   catalogOf,
   causeOfSuspension,
+  definitionOf,
   type GuardParts,
   isCancelled,
   openPassage,
@@ -114,7 +115,7 @@ async function listed(listing: Promise<void> | undefined): Promise<void> {
 function judge(call: Passage): Denial | Plan {
   const { guard, request, server } = call;
   call.policy = guard.policy(server);
-  call.definition = catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" };
+  call.definition = definitionOf(call);
   return decide(call.policy, asCall(call), {
     now: guard.now(),
     namespace: guard.namespace,

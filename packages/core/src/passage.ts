@@ -22,6 +22,8 @@ export interface CallRequest {
   readonly callId?: string | undefined;
   /** Where the tool's definition is found. Absent: the session's catalog for this server, else none is needed. */
   readonly catalog?: Catalog | undefined;
+  /** The host's own tool, which no server lists: where the catalog lacks it, no definition is needed. Ignored at the transport. */
+  readonly local?: boolean | undefined;
   /** Aborted when the caller no longer waits: a call that is held then never leaves. */
   readonly signal?: AbortSignal | undefined;
   /** Asks in the host's own way; replaces the guard's approver for this call. May throw `suspend(cause)`. */
@@ -160,6 +162,14 @@ export function asCall(call: Passage): Call {
 export function catalogOf(call: Passage): Catalog | undefined {
   return call.request.catalog ?? call.state.catalogs.get(call.server);
 }
+
+/** The definition of this moment, as far as the call needs one. */
+export function definitionOf(call: Passage): Definition {
+  const { request } = call;
+  const definition = catalogOf(call)?.definition(request.tool) ?? notNeeded;
+  return request.local && request.seam !== "transport" && definition.state === "unknown" ? notNeeded : definition;
+}
+const notNeeded: Definition = { state: "not_needed" };
 
 /** The caller no longer waits, or the session has ended. */
 export function isCancelled(call: Passage): boolean {
