@@ -90,7 +90,8 @@ expect.extend({
   },
 });
 
-afterAll((_context, file) => {
+// biome-ignore lint/correctness/noEmptyPattern: vitest insists on a pattern here, and the file is its second argument.
+afterAll(({}, file) => {
   const coverage = processCoverage();
   if (coverage) file.meta.holdpointCoverage = coverage.report();
 });
