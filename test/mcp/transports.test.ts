@@ -1,0 +1,155 @@
+import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
+import { assertEnforced, guardClient, guardTransport, isGuarded, isRefusal } from "@holdpoint/mcp";
+import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { expect, test } from "vitest";
+import { majors, settled, textOf, upstream } from "./majors.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: the two majors share no types
+const loose = (value: unknown) => value as any;
+const allowAll: PolicyDocument = { version: "1", default: "allow" };
+const denyPay: PolicyDocument = { version: "1", default: "allow", tools: { pay: { deny_if: [{ conditions: [] }] } } };
+const pay = { name: "pay", arguments: { amount: 1, to: "bob" } };
+
+test.each(majors)("an observer that was set on the transport of %s before still sees each message once", async (major) => {
+  const { client, transport } = await upstream(major);
+  const seen: unknown[] = [];
+  loose(transport).onmessage = (message: unknown) => seen.push(message);
+  guardTransport(loose(transport), createGuard({ policy: denyPay }).session());
+  await loose(client).connect(transport);
+  const before = seen.length;
+  expect(textOf(await client.callTool({ name: "balance" }))).toBe("100");
+  expect(isRefusal(await client.callTool(pay))).toBe(true);
+  expect(seen.slice(before)).toMatchObject([{ result: { content: [{ text: "100" }] } }, { result: { isError: true } }]);
+});
+
+test.each(majors)("a transport around another one of %s is guarded, though its handlers live inside", async (major) => {
+  const { client, transport, calls } = await upstream(major);
+  const inner = loose(transport);
+  class Logging {
+    readonly log: unknown[] = [];
+    start = () => inner.start();
+    close = () => inner.close();
+    send(message: unknown, options: unknown) {
+      this.log.push(message);
+      return inner.send(message, options);
+    }
+    get onmessage() {
+      return inner.onmessage;
+    }
+    set onmessage(handler) {
+      inner.onmessage = handler;
+    }
+    get onclose() {
+      return inner.onclose;
+    }
+    set onclose(handler) {
+      inner.onclose = handler;
+    }
+  }
+  const logging = new Logging();
+  const guarded = guardClient(client, createGuard({ policy: denyPay }).session());
+  await loose(guarded).connect(logging);
+  expect(isGuarded(logging)).toBe(true);
+  expect(textOf(await guarded.callTool({ name: "balance" }))).toBe("100");
+  expect(isRefusal(await guarded.callTool(pay))).toBe(true);
+  expect(calls("pay")).toEqual([]);
+  expect(logging.log).not.toContainEqual(expect.objectContaining({ params: expect.objectContaining({ name: "pay" }) }));
+});
+
+test.each(majors)("a send of %s that failed is given back only where nothing can have been written", async (major) => {
+  for (const [error, outcome] of [
+    [new Error("Not connected"), "unsent"],
+    [new Error("socket hang up"), "unknown"],
+    [Object.assign(new Error("Error POSTing to endpoint"), { code: 500 }), "unknown"],
+  ] as const) {
+    const { client, transport } = await upstream(major);
+    const send = loose(transport).send.bind(transport);
+    loose(transport).send = async (message: { method?: string }) => {
+      if (message.method === "tools/call") throw error;
+      return send(message);
+    };
+    const audit = memoryAudit();
+    const guarded = guardClient(client, createGuard({ policy: allowAll, audit }).session());
+    await loose(guarded).connect(transport);
+    await expect(guarded.callTool({ name: "balance" })).rejects.toThrow(error.message);
+    await expect(loose(guarded).request({ method: "tools/call", params: { name: "balance" } }, CallToolResultSchema)).rejects.toThrow(
+      error.message,
+    );
+    expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual([outcome, outcome]);
+  }
+});
+
+test.each(majors)("an answer of %s that comes after the caller gave up settles nothing a second time", async (major) => {
+  const { client, transport, received, say } = await upstream(major);
+  const audit = memoryAudit();
+  const guarded = guardClient(client, createGuard({ policy: allowAll, audit }).session());
+  await loose(guarded).connect(transport);
+  const options = { timeout: 50 };
+  await expect(
+    major === "1.x" ? loose(guarded).callTool({ name: "slow" }, undefined, options) : loose(guarded).callTool({ name: "slow" }, options),
+  ).rejects.toThrow();
+  const errors: Error[] = [];
+  loose(guarded).onerror = (error: Error) => errors.push(error);
+  const id = received.findLast(({ method }) => method === "tools/call")?.id;
+  await say({ jsonrpc: "2.0", id, result: { content: [] } });
+  await settled();
+  expect(errors.map(String)).toEqual([expect.stringContaining("unknown message ID")]);
+  expect(audit.events.filter(({ type }) => type === "outcome")).toHaveLength(1);
+  expect(audit.events.filter(({ type }) => type === "anomaly")).toEqual([]);
+});
+
+test.each(majors)("a yes that comes while the connection of %s is closing is too late", async (major) => {
+  const { client, transport, calls } = await upstream(major);
+  let approve: () => void = () => undefined;
+  let closing: (() => void) | undefined;
+  const close = loose(transport).close.bind(transport);
+  loose(transport).close = async () => {
+    // The other end of the pair closes this one a second time.
+    if (!closing) await new Promise<void>((resolve) => (closing = resolve));
+    return close();
+  };
+  const hold: PolicyDocument = { version: "1", default: "allow", tools: { pay: { require_approval: [{ conditions: [] }] } } };
+  const guard = createGuard({ policy: hold, approve: () => new Promise((resolve) => (approve = () => resolve({ approved: true }))) });
+  const guarded = guardClient(client, guard.session());
+  await loose(guarded).connect(transport);
+  const held = loose(guarded).request({ method: "tools/call", params: pay }, CallToolResultSchema).catch(String);
+  await settled();
+  const closed = guarded.close();
+  approve();
+  await settled();
+  closing?.();
+  await closed;
+  expect(await held).toContain("Connection closed");
+  expect(calls()).toEqual([]);
+});
+
+test.each(majors)("a limit of %s that counts success has its room back when the next call is made", async (major) => {
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "allow",
+    tools: { fail: { limits: [{ counter: "tries", window: "minute", max: 1, count: "success" }] } },
+  };
+  const { client, transport, calls } = await upstream(major);
+  const guarded = guardClient(client, createGuard({ policy }).session());
+  await loose(guarded).connect(transport);
+  for (let round = 0; round < 3; round++) {
+    expect(isRefusal(await guarded.callTool({ name: "fail" }))).toBe(false);
+    expect(isRefusal(await loose(guarded).request({ method: "tools/call", params: { name: "fail" } }, CallToolResultSchema))).toBe(false);
+  }
+  expect(calls()).toHaveLength(6);
+});
+
+test("assertEnforced names each path on which a call gets round the guard, and nothing reaches the server", async () => {
+  const { client, transport, received } = await upstream("1.x");
+  await expect(assertEnforced(client)).rejects.toMatchObject({ code: "configuration" });
+  await loose(client).connect(transport);
+  await expect(assertEnforced(client)).rejects.toMatchObject({
+    code: "not_enforced",
+    message: expect.stringContaining("the transport is not guarded"),
+  });
+  guardClient(client, createGuard({ policy: allowAll }).session());
+  await assertEnforced(client);
+  loose(client).callTool = async () => ({ content: [{ type: "text", text: "from elsewhere" }] });
+  await expect(assertEnforced(client)).rejects.toThrow("a call gets round the guard through `callTool`");
+  expect(received.filter(({ method }) => method === "tools/call")).toEqual([]);
+});
