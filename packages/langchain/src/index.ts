@@ -1,1 +1,8 @@
-export {};
+// This file is the whole public surface of `@holdpoint/langchain`: what is added here becomes API. Named exports only.
+
+export { guardTools } from "./guard-tools.ts";
+export type { ReviewRequest } from "./human-review.ts";
+export type { HostContext, ToolLike } from "./langchain-shapes.ts";
+export { type HoldpointMiddleware, holdpointMiddleware, type MiddlewareOptions, type ToolRequest } from "./middleware.ts";
+export type { GuardOptions } from "./seat.ts";
+export { type NameOptions, serverToolNames, type ToolPlace } from "./tool-names.ts";

@@ -1,0 +1,178 @@
+import { type Admission, type CallRequest, canonicalJson, type Guard, guardOf, type Identity, type Outcome, RefusedError, type Refusal, type Session, takeSnapshot } from "@holdpoint/core";
+import { createTasks, type TaskRun } from "./graph-task.ts";
+import { type Renamed, reviewer } from "./human-review.ts";
+import { type HostContext, isInterrupt } from "./langchain-shapes.ts";
+import { type NameOptions, placing } from "./tool-names.ts";
+
+export interface GuardOptions extends NameOptions {
+  /**
+   * More identity for one call, from what the host gave the run: such as the user in `context`, or `configurable.thread_id`. It must answer alike when a call
+   * is interrupted and when it is resumed. What it throws ends the run.
+   */
+  readonly identify?: ((host: HostContext) => Identity) | undefined;
+  /**
+   * Where people are asked. `interrupt`: by LangGraph's interrupt, where the graph has a checkpointer, else as `in_place`. `in_place`: by the guard's approver
+   * or approval store. Default `interrupt`.
+   */
+  readonly approval?: "interrupt" | "in_place" | undefined;
+}
+
+/** Where the calls of one middleware or tool set meet the guard. */
+export interface Seat {
+  readonly guard: Guard;
+  readonly session: Session;
+  /** Whether the tool may stand in a list that the model sees. */
+  shows(name: string): boolean;
+  /** What the guard would say of a call by its name alone: the refusal, where no arguments could change it. */
+  refusedByName(call: SeatCall): Promise<Refusal | undefined>;
+  /** Records that a call was refused which no policy decides. */
+  refuse(call: SeatCall, refusal: Omit<Refusal, "outcome">): Promise<Refusal>;
+  /** Decides a call, makes it with `forward`, and settles it. Throws what interrupts the graph, what `forward` throws, and the reason of an abort. */
+  pass<T>(call: SeatCall, forward: (released: Admission) => Promise<Passed<T>>): Promise<Made<T> | Refusal | Renaming>;
+}
+
+export interface SeatCall {
+  readonly name: string;
+  readonly args: unknown;
+  readonly id: string | undefined;
+  readonly host: HostContext;
+}
+
+export interface Passed<T> {
+  readonly value: T;
+  /** Absent where the end is yet to come: `forward` then settles the admission itself. */
+  readonly outcome: Outcome | undefined;
+}
+
+export interface Made<T> {
+  readonly outcome: "made";
+  readonly value: T;
+}
+
+/** A person made another call of it: that one is to be made in its place. */
+export interface Renaming extends Renamed {
+  readonly outcome: "renamed";
+}
+
+/** Stands for the calls of a task that have no id of their own, and so cannot be known again. */
+const nameless = "";
+
+// No arguments could make these pass.
+const byName = new Set(["no_policy", "hidden", "default_deny"]);
+
+export function createSeat(session: Session, options: GuardOptions): Seat {
+  const guard = guardOf(session);
+  const place = placing(guard, options);
+  const runOf = createTasks();
+
+  function requestFor({ name, args, id, host }: SeatCall): CallRequest & { readonly server: string } {
+    const identity = options.identify?.(host);
+    return { session: identity ? session.with(identity) : session, ...place(name), arguments: args, callId: id, signal: host.signal, seam: "tool" };
+  }
+
+  async function admit(call: SeatCall, request: CallRequest, run: TaskRun | undefined, key: string | undefined): Promise<Admission | Refusal | Renaming> {
+    const earlier = key === undefined ? undefined : run?.attempts.get(key);
+    const review = run?.canInterrupt && options.approval !== "in_place" ? reviewer(call.name, run) : undefined;
+    const admitted = await guard.admit({
+      ...request,
+      ...(earlier ? { arguments: earlier.arguments, attemptOf: earlier } : undefined),
+      ...(review ? { approve: review.approve, replays: true } : undefined),
+    });
+    if (admitted.outcome === "suspended") throw admitted.cause;
+    if (review?.asked && key !== undefined) run?.keepsResult(key);
+    const { renamed } = review ?? {};
+    if (!renamed) return earlier && admitted.outcome === "allow" ? { ...admitted, edited: earlier.edited } : admitted;
+    if (key !== undefined) run?.keep(key, { kind: "renamed", ...renamed });
+    return { outcome: "renamed", ...renamed };
+  }
+
+  /** The admission under which a tool that has interrupted the graph goes on, unless the policy refuses the call by now. */
+  async function reopen(admission: Admission, request: CallRequest, run: TaskRun): Promise<Admission | Refusal> {
+    const now = await guard.preview({ ...request, arguments: admission.arguments });
+    if (now.outcome !== "deny") {
+      run.takeAnswers();
+      return admission;
+    }
+    await admission.settle({ kind: "unknown", reason: "refused when it was resumed" });
+    const { outcome: _outcome, ...refusal } = now;
+    return guard.refuse(request, refusal);
+  }
+
+  return {
+    guard,
+    session,
+    shows(name) {
+      const { server, tool } = place(name);
+      return guard.shows(server, tool);
+    },
+    async refusedByName(call) {
+      const request = requestFor(call);
+      const would = await guard.preview(request);
+      if (would.outcome !== "deny" || !byName.has(would.code)) return undefined;
+      const { outcome: _outcome, ...refusal } = would;
+      return guard.refuse(request, refusal);
+    },
+    refuse: (call, refusal) => guard.refuse(requestFor(call), refusal),
+    async pass(call, forward) {
+      const request = requestFor(call);
+      const run = runOf(call.host);
+      const key = run && keyOf(call, request);
+      const kept = key !== undefined && run?.resumed ? run.kept(key) : undefined;
+      if (kept?.kind === "over") return { outcome: "made", value: kept.result as never };
+      if (kept?.kind === "renamed") {
+        run?.takeAnswers();
+        return { outcome: "renamed", name: kept.name, args: kept.args };
+      }
+      run?.begin(key ?? nameless);
+      let interrupted = false;
+      try {
+        const admitted = kept && run ? await reopen(kept.admission, request, run) : await admit(call, request, run, key);
+        if (admitted.outcome !== "allow") {
+          if (admitted.outcome === "deny" && admitted.code === "cancelled" && request.signal?.aborted) throw request.signal.reason;
+          return admitted;
+        }
+        if (key !== undefined) run?.attempts.set(key, admitted);
+        const passed = await settled(admitted, () => forward(admitted), () => keepOpen(admitted));
+        if (key !== undefined && passed.outcome) run?.keep(key, { kind: "over", result: passed.value });
+        return { outcome: "made", value: passed.value };
+      } catch (error) {
+        interrupted = isInterrupt(error);
+        throw error;
+      } finally {
+        run?.end(key ?? nameless, interrupted);
+      }
+
+      function keepOpen(admission: Admission): boolean {
+        if (key === undefined || !run?.canInterrupt) return false;
+        run.keep(key, { kind: "open", admission });
+        return true;
+      }
+    },
+  };
+}
+
+async function settled<T>(admission: Admission, forward: () => Promise<Passed<T>>, keepOpen: () => boolean): Promise<Passed<T>> {
+  try {
+    const passed = await forward();
+    if (passed.outcome) await admission.settle(passed.outcome);
+    return passed;
+  } catch (error) {
+    // A tool that interrupts the graph is run again by it, as the same call.
+    if (!isInterrupt(error) || !keepOpen()) await admission.settle({ kind: "unknown", reason: "the tool threw" });
+    throw error;
+  }
+}
+
+/** Names one call of one task. Without an id of its own a call cannot be known again. */
+function keyOf({ name, args, id }: SeatCall, { server }: CallRequest): string | undefined {
+  if (id === undefined) return undefined;
+  const snapshot = takeSnapshot(args);
+  return snapshot.ok ? canonicalJson([server ?? "", name, id, snapshot.value]) : undefined;
+}
+
+/** What an adapter answers in place of a refused call, or throws where the guard says so. */
+export function answerRefusal<T>(guard: Guard, refusal: Refusal, form: (refusal: Refusal) => T): T {
+  if (guard.onDeny === "throw") throw new RefusedError(refusal);
+  return form(refusal);
+}
+
