@@ -44,7 +44,11 @@ await bench("a line of audit", async () => {
   report(
     `${lines} lines and their flush`,
     await measure([
-      { name: "pino, synchronous", awaited: true, run: async () => repeat(() => bare.info({ holdpoint: event }, "allowed stripe/create_refund")) },
+      {
+        name: "pino, synchronous",
+        awaited: true,
+        run: async () => repeat(() => bare.info({ holdpoint: event }, "allowed stripe/create_refund")),
+      },
       {
         name: "pino, deferred",
         awaited: true,
@@ -74,7 +78,11 @@ await bench("a line that is on the device", async () => {
     await measure(
       [
         { name: "50 writes, 50 syncs", awaited: true, run: async () => repeat(synced, 50) },
-        { name: "required, 50 calls at once", awaited: true, run: () => Promise.all(Array.from({ length: 50 }, () => required.write(event))) },
+        {
+          name: "required, 50 calls at once",
+          awaited: true,
+          run: () => Promise.all(Array.from({ length: 50 }, () => required.write(event))),
+        },
         { name: "required, one call", awaited: true, run: async () => required.write(event) },
       ],
       { rounds: 7 },

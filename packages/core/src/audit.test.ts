@@ -72,7 +72,9 @@ test("a report of missed events that a required sink could not take is made agai
 test("[fail-closed] a required sink is waited for, and one that does not answer in time has failed", async () => {
   const slow = slowSink(true);
   const trail = createAuditTrail(slow.sink, 20);
-  expect(await trail.write(canary())).toEqual(expect.objectContaining({ failure: "a required audit sink failed: no answer within 20 ms", recorded: false }));
+  expect(await trail.write(canary())).toEqual(
+    expect.objectContaining({ failure: "a required audit sink failed: no answer within 20 ms", recorded: false }),
+  );
 });
 
 test("[fail-closed] what failed open counts as recorded only once a sink has taken it", async () => {

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { text } from "node:stream/consumers";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ApprovalRequest } from "./approval-request.ts";
@@ -73,12 +73,21 @@ test("a guard tells the webhook of a held call, and no secret field leaves", asy
   const guard = createGuard({
     approvals: memoryApprovals(),
     notify: (asked) => notify(asked).then(told.resolve, told.reject),
-    policy: { version: "1", default: "deny", tools: { pay: { require_approval: [{ conditions: [], reason: "payments" }] } }, audit: { secret: ["args.card"] } },
+    policy: {
+      version: "1",
+      default: "deny",
+      tools: { pay: { require_approval: [{ conditions: [], reason: "payments" }] } },
+      audit: { secret: ["args.card"] },
+    },
   });
   const refusal = await guard.admit({ session: guard.session(), tool: "pay", arguments: { card: "4242", amount: 1 }, seam: "tool" });
   await told.promise;
   expect(refusal).toMatchObject({ code: "approval_pending" });
-  expect(JSON.parse(desk.bodies[0]?.body ?? "")).toMatchObject({ tool: "pay", arguments: { card: "(secret)", amount: 1 }, reasons: ["payments"] });
+  expect(JSON.parse(desk.bodies[0]?.body ?? "")).toMatchObject({
+    tool: "pay",
+    arguments: { card: "(secret)", amount: 1 },
+    reasons: ["payments"],
+  });
   expect(desk.bodies[0]?.body).not.toContain("4242");
 });
 
@@ -91,7 +100,9 @@ test("what may pass is tried again, each time under a fresh signature", async ()
 
 test("what will not pass is not tried again, and retries end", async () => {
   using refusing = await receiver(() => 401);
-  await expect(webhook({ url: refusing.url, secret, retryDelayMs: 1 })(request())).rejects.toThrow(/was not told of request `a1`: the answer was 401/);
+  await expect(webhook({ url: refusing.url, secret, retryDelayMs: 1 })(request())).rejects.toThrow(
+    /was not told of request `a1`: the answer was 401/,
+  );
   expect(refusing.bodies).toHaveLength(1);
   using broken = await receiver(() => 503);
   await expect(webhook({ url: broken.url, secret, retries: 2, retryDelayMs: 1 })(request())).rejects.toThrow(/the answer was 503/);

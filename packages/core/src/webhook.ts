@@ -56,7 +56,10 @@ export function webhook(options: WebhookOptions): (request: ApprovalRequest) => 
       });
       await response.body?.cancel();
       if (response.ok) return undefined;
-      return { reason: `the answer was ${response.status || "a redirect"}`, again: response.status >= 500 || [408, 425, 429].includes(response.status) };
+      return {
+        reason: `the answer was ${response.status || "a redirect"}`,
+        again: response.status >= 500 || [408, 425, 429].includes(response.status),
+      };
     } catch (error) {
       return { reason: reasonOf(error), again: true };
     }
@@ -70,7 +73,10 @@ export function webhook(options: WebhookOptions): (request: ApprovalRequest) => 
       if (!failure) return;
       const waitMs = retryDelayMs * 2 ** tried * (1 - Math.random() / 2);
       if (!failure.again || tried >= retries || signal.aborted || Date.now() + waitMs >= request.expiresAt) {
-        throw new HoldpointError("webhook_failed", `the webhook at \`${url.origin}\` was not told of request \`${request.id}\`: ${failure.reason}`);
+        throw new HoldpointError(
+          "webhook_failed",
+          `the webhook at \`${url.origin}\` was not told of request \`${request.id}\`: ${failure.reason}`,
+        );
       }
       await pause(waitMs, signal);
     }
@@ -130,7 +136,10 @@ function checkedUrl({ url: given, insecure }: WebhookOptions): URL {
   const url = URL.canParse(String(given)) ? new URL(given) : undefined;
   if (url?.protocol === "https:") return url;
   if (url?.protocol === "http:" && (insecure || isThisMachine(url.hostname))) return url;
-  throw new HoldpointError("configuration", "the webhook's `url` is no `https:` URL, so the arguments of calls would be readable on the way: give one, or `insecure: true`");
+  throw new HoldpointError(
+    "configuration",
+    "the webhook's `url` is no `https:` URL, so the arguments of calls would be readable on the way: give one, or `insecure: true`",
+  );
 }
 
 function isThisMachine(host: string): boolean {

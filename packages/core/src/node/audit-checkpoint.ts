@@ -32,7 +32,9 @@ export function faultOf(checkpoint: AuditCheckpoint, publicKey: KeyObject | unde
   if (!publicKey) return undefined;
   const { signature, ...signed } = checkpoint;
   if (signature === undefined) return "is not signed";
-  return verify(null, signedBytes(signed), publicKey, Buffer.from(signature, "base64")) ? undefined : "is not signed by this key, or was changed";
+  return verify(null, signedBytes(signed), publicKey, Buffer.from(signature, "base64"))
+    ? undefined
+    : "is not signed by this key, or was changed";
 }
 
 /** Throws `HoldpointError` (`configuration`) for what is no Ed25519 key. */
@@ -51,7 +53,10 @@ function ed25519(option: string, read: () => KeyObject, type: KeyObject["type"])
     key = read();
   } catch {}
   if (key?.asymmetricKeyType === "ed25519" && key.type === type) return key;
-  throw new HoldpointError("configuration", `\`${option}\` is no ${type} Ed25519 key: make one with \`generateKeyPairSync("ed25519")\` or \`openssl genpkey -algorithm ed25519\``);
+  throw new HoldpointError(
+    "configuration",
+    `\`${option}\` is no ${type} Ed25519 key: make one with \`generateKeyPairSync("ed25519")\` or \`openssl genpkey -algorithm ed25519\``,
+  );
 }
 
 function signedBytes({ v, chain, file, seq, hash, time }: Omit<AuditCheckpoint, "signature">): Buffer {

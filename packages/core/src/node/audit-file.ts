@@ -1,5 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fdatasync, fstatSync, fsyncSync, ftruncate, ftruncateSync, mkdirSync, openSync, readdirSync, readSync, rmSync, write, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fstatSync,
+  fsyncSync,
+  ftruncate,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  write,
+  writeSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { HoldpointError } from "../holdpoint-error.ts";
@@ -36,14 +51,21 @@ export function openChain(path: string, maxBytes: number): ChainFile {
     return path.endsWith(".jsonl") ? openNamed(path, maxBytes) : openIn(path, maxBytes);
   } catch (error) {
     if (HoldpointError.is(error)) throw error;
-    throw new HoldpointError("audit_unwritable", `the audit at \`${path}\` cannot be opened: ${(error as Error).message}`, { cause: error });
+    throw new HoldpointError("audit_unwritable", `the audit at \`${path}\` cannot be opened: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
 function openIn(directory: string, maxBytes: number): ChainFile {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const base = join(directory, `audit-${process.pid}-${randomBytes(4).toString("hex")}`);
-  return chainFile((nth) => `${base}-${String(nth).padStart(4, "0")}.jsonl`, 1, maxBytes, () => undefined);
+  return chainFile(
+    (nth) => `${base}-${String(nth).padStart(4, "0")}.jsonl`,
+    1,
+    maxBytes,
+    () => undefined,
+  );
 }
 
 function openNamed(path: string, maxBytes: number): ChainFile {
@@ -161,7 +183,11 @@ function headBefore(nameOf: (nth: number) => string, nth: number): ChainHead {
   const descriptor = openSync(file, "r");
   try {
     const { head } = readEnd(descriptor, file);
-    if (!head) throw new HoldpointError("audit_broken", `\`${file}\` holds no record to go on from: move the audit's files away and keep them as they are`);
+    if (!head)
+      throw new HoldpointError(
+        "audit_broken",
+        `\`${file}\` holds no record to go on from: move the audit's files away and keep them as they are`,
+      );
     return head;
   } finally {
     closeSync(descriptor);
@@ -172,7 +198,9 @@ function create(file: string, nth: number, before: ChainHead | undefined): Opene
   const descriptor = openSync(file, "ax", 0o600);
   try {
     syncDirectory(dirname(file));
-    return writeNotes(descriptor, 0, before ?? newChain(), [{ type: "opened", v: 1, file: nth, time: new Date().toISOString(), pid: process.pid }]);
+    return writeNotes(descriptor, 0, before ?? newChain(), [
+      { type: "opened", v: 1, file: nth, time: new Date().toISOString(), pid: process.pid },
+    ]);
   } catch (error) {
     // Its name is needed when the next attempt is made.
     closeSync(descriptor);
@@ -217,7 +245,10 @@ function readEnd(descriptor: number, file: string): { readonly end: number; read
 }
 
 function broken(file: string, problem: string): HoldpointError {
-  return new HoldpointError("audit_broken", `\`${file}\` ${problem}: move the audit's files away, keep them as they are, and look with \`verifyAudit\``);
+  return new HoldpointError(
+    "audit_broken",
+    `\`${file}\` ${problem}: move the audit's files away, keep them as they are, and look with \`verifyAudit\``,
+  );
 }
 
 /** As much of the end as holds a whole line and what stands behind it. */

@@ -54,7 +54,11 @@ export async function auditFiles(paths: string | readonly string[]): Promise<rea
     if (!found.isDirectory()) files.add(path);
     else {
       const names = (await readdir(path)).filter((name) => name.endsWith(".jsonl")).sort();
-      if (names.length === 0) throw new HoldpointError("audit_unreadable", `the directory \`${path}\` holds no \`.jsonl\` file: name the audit's directory or file`);
+      if (names.length === 0)
+        throw new HoldpointError(
+          "audit_unreadable",
+          `the directory \`${path}\` holds no \`.jsonl\` file: name the audit's directory or file`,
+        );
       for (const name of names) files.add(join(path, name));
     }
   }

@@ -36,7 +36,10 @@ export function lockFile(lock: string, what: string): () => void {
 }
 
 function taken(what: string, lock: string, holder: string): HoldpointError {
-  return new HoldpointError("audit_locked", `\`${what}\` is written by ${holder}: give each process a file of its own, or a directory; where that process is gone, delete \`${lock}\``);
+  return new HoldpointError(
+    "audit_locked",
+    `\`${what}\` is written by ${holder}: give each process a file of its own, or a directory; where that process is gone, delete \`${lock}\``,
+  );
 }
 
 function readLock(path: string): string | undefined {

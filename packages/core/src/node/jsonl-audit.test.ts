@@ -92,15 +92,27 @@ test("a file of the greatest size is followed by the next, which goes on with th
 test("a missing file in the middle of a chain is named, and a checkpoint vouches for files that were put away", async () => {
   const directory = scratch();
   const checkpoints: AuditCheckpoint[] = [];
-  const audit = jsonlAudit(join(directory, "audit.jsonl"), { required: true, maxBytes: 1_000, checkpointEvery: { records: 1 }, onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint) });
+  const audit = jsonlAudit(join(directory, "audit.jsonl"), {
+    required: true,
+    maxBytes: 1_000,
+    checkpointEvery: { records: 1 },
+    onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+  });
   for (let i = 0; i < 12; i++) {
     await audit.write(canary());
     await audit.checkpoint();
   }
   await audit.close();
-  const files = readdirSync(directory).sort().map((name) => join(directory, name));
-  const [first, second, ...rest] = [files.find((file) => file.endsWith("audit.jsonl")) as string, ...files.filter((file) => !file.endsWith("audit.jsonl"))];
-  expect((await verifyAudit([first, ...rest])).problems).toEqual([expect.objectContaining({ file: rest[0], line: 1, problem: expect.stringContaining("missing before this file") })]);
+  const files = readdirSync(directory)
+    .sort()
+    .map((name) => join(directory, name));
+  const [first, second, ...rest] = [
+    files.find((file) => file.endsWith("audit.jsonl")) as string,
+    ...files.filter((file) => !file.endsWith("audit.jsonl")),
+  ];
+  expect((await verifyAudit([first, ...rest])).problems).toEqual([
+    expect.objectContaining({ file: rest[0], line: 1, problem: expect.stringContaining("missing before this file") }),
+  ]);
   expect((await verifyAudit([second as string, ...rest])).ok).toBe(false);
   const last = readFileSync(first, "utf8").trimEnd().split("\n").at(-1) as string;
   const { chain, seq, hash } = JSON.parse(last);
@@ -145,8 +157,12 @@ test("[fail-closed] a file whose last record is not sound is not written to", as
 test("[fail-closed] a full disk denies the call and gives its reservation back, and what was written in part is taken back", async () => {
   const file = join(scratch(), "audit.jsonl");
   await using audit = jsonlAudit(file, { required: true });
-  const guard = createGuard({ audit, policy: { version: "1", default: "deny", tools: { send: { limits: [{ counter: "sends", window: "minute", max: 2 }] } } } });
-  const call = () => guard.run({ session, tool: "send", arguments: {}, seam: "transport" }, () => ({ value: "sent", outcome: { kind: "success" } }));
+  const guard = createGuard({
+    audit,
+    policy: { version: "1", default: "deny", tools: { send: { limits: [{ counter: "sends", window: "minute", max: 2 }] } } },
+  });
+  const call = () =>
+    guard.run({ session, tool: "send", arguments: {}, seam: "transport" }, () => ({ value: "sent", outcome: { kind: "success" } }));
   const session = guard.session();
   disk.full = true;
   expect(await call()).toMatchObject({ outcome: "deny", code: "audit_unavailable", detail: expect.stringContaining("ENOSPC") });
@@ -172,7 +188,9 @@ test("an optional sink keeps its events while the disk is full, and counts in th
   await audit.flush();
   const events = await eventsIn(file);
   expect(events.filter(({ type }) => type === "canary")).toHaveLength(11);
-  expect(events.filter(({ type }) => type === "anomaly")).toEqual([expect.objectContaining({ guard: "g", problem: expect.stringMatching(/^15 events were dropped/) })]);
+  expect(events.filter(({ type }) => type === "anomaly")).toEqual([
+    expect.objectContaining({ guard: "g", problem: expect.stringMatching(/^15 events were dropped/) }),
+  ]);
 });
 
 test("one process at a time writes a named file, and the lock of a dead one is taken over", async () => {
@@ -226,7 +244,9 @@ test("two processes share a directory, each with a file of its own", async () =>
 
 test("options that promise less than a required sink must hold are refused", () => {
   const directory = scratch();
-  expect(() => jsonlAudit(directory, { required: true, fsync: "never" })).toThrow(/a required sink has an event only once it is on the device/);
+  expect(() => jsonlAudit(directory, { required: true, fsync: "never" })).toThrow(
+    /a required sink has an event only once it is on the device/,
+  );
   expect(() => jsonlAudit(directory, { maxQueued: 0 })).toThrow("`maxQueued` is `0`: give a whole number from 1");
   expect(() => jsonlAudit(directory, { signingKey: "no key" })).toThrow(/no private Ed25519 key/);
   const file = join(directory, "file");
@@ -236,7 +256,10 @@ test("options that promise less than a required sink must hold are refused", () 
 
 test("checkpoints are handed out as records come, and the last one on close", async () => {
   const checkpoints: AuditCheckpoint[] = [];
-  const audit = jsonlAudit(scratch(), { checkpointEvery: { records: 100 }, onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint) });
+  const audit = jsonlAudit(scratch(), {
+    checkpointEvery: { records: 100 },
+    onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+  });
   for (let i = 0; i < 250; i++) {
     audit.write(canary());
     if (i % 50 === 0) await audit.flush();
@@ -252,11 +275,16 @@ test("a checkpoint that could not be kept is written into the trail", async () =
   const audit = jsonlAudit(directory, { onCheckpoint: () => Promise.reject(new Error("no route")) });
   audit.write(canary());
   await audit.close();
-  expect(await eventsIn(directory)).toContainEqual(expect.objectContaining({ type: "anomaly", problem: "a checkpoint could not be kept: no route" }));
+  expect(await eventsIn(directory)).toContainEqual(
+    expect.objectContaining({ type: "anomaly", problem: "a checkpoint could not be kept: no route" }),
+  );
 });
 
 /** Starts a process that writes as fast as it can, and prints the id of each event that was taken. */
-async function writer(path: string, mode: "required"): Promise<{ process: ChildProcess; refused: string | undefined; acknowledged(count: number): Promise<string[]> }> {
+async function writer(
+  path: string,
+  mode: "required",
+): Promise<{ process: ChildProcess; refused: string | undefined; acknowledged(count: number): Promise<string[]> }> {
   const script = fileURLToPath(new URL("../../test-data/audit-writer.ts", import.meta.url));
   const child = spawn(process.execPath, [script, path, mode], { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();

@@ -5,7 +5,7 @@ import type { AuditEvent } from "../audit-event.ts";
 import type { MaybePromise } from "../counter-store.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
 import { type AuditCheckpoint, type AuditKey, signCheckpoint, signingKey } from "./audit-checkpoint.ts";
-import { type ChainFile, openChain } from "./audit-file.ts";
+import { openChain } from "./audit-file.ts";
 import { longestLine } from "./audit-record.ts";
 
 export interface JsonlAuditOptions {
@@ -101,7 +101,7 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
     start();
   }
   function start(): void {
-    if (draining || retry || queue.length === 0) return;
+    if (draining !== undefined || retry !== undefined || queue.length === 0) return;
     // One batch a turn, so that syncs and checkpoints come in between, however many events there are.
     draining = inTurn(drain).finally(() => {
       draining = undefined;
@@ -123,7 +123,10 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
   }
   async function writeBatch(batch: readonly Waiting[]): Promise<void> {
     try {
-      await chain.append(batch.map(({ text }) => text), fsync === "every");
+      await chain.append(
+        batch.map(({ text }) => text),
+        fsync === "every",
+      );
     } catch (error) {
       lastFailure = error;
       const untold = batch.filter(({ settle }) => !settle);
@@ -153,7 +156,15 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
   }
   /** Writes an event of the sink's own; it is never dropped. */
   function note(problem: string): void {
-    const event: AuditEvent = { v: 1, id: randomUUID(), time: new Date().toISOString(), guard: lastGuard, type: "anomaly", server: "", problem };
+    const event: AuditEvent = {
+      v: 1,
+      id: randomUUID(),
+      time: new Date().toISOString(),
+      guard: lastGuard,
+      type: "anomaly",
+      server: "",
+      problem,
+    };
     push({ text: JSON.stringify(event) });
   }
   async function syncNow(): Promise<void> {
@@ -172,7 +183,7 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
       retry = undefined;
       start();
     }
-    while (done < target && draining) await draining;
+    while (done < target && draining !== undefined) await draining;
     await inTurn(syncNow);
     if (done < target || synced < target) throw lastFailure;
   }
@@ -216,10 +227,12 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
       return dropped;
     },
     write(event) {
-      if (closed) throw new HoldpointError("audit_closed", "the audit file is closed: end the guard's calls before the audit");
+      if (closed !== undefined)
+        throw new HoldpointError("audit_closed", "the audit file is closed: end the guard's calls before the audit");
       lastGuard = event.guard;
       const text = JSON.stringify(event);
-      if (text.length * 3 > longestLine) throw new HoldpointError("audit_too_large", "the event is too large for the audit file: record fewer argument fields");
+      if (text.length * 3 > longestLine)
+        throw new HoldpointError("audit_too_large", "the event is too large for the audit file: record fewer argument fields");
       const full = queue.length >= maxQueued;
       if (!required) {
         if (full) {
@@ -228,7 +241,8 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
         } else push({ text });
         return undefined;
       }
-      if (full) throw new HoldpointError("audit_full", `${maxQueued} events wait to be written: the audit file is too slow, or cannot be written`);
+      if (full)
+        throw new HoldpointError("audit_full", `${maxQueued} events wait to be written: the audit file is too slow, or cannot be written`);
       return new Promise<void>((resolve, reject) => push({ text, settle: { resolve, reject } }));
     },
     flush,
@@ -243,9 +257,13 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
 function settingsOf(options: JsonlAuditOptions) {
   const required = options.required ?? false;
   const fsync = options.fsync ?? (required ? "every" : "interval");
-  if (!["every", "interval", "never"].includes(fsync)) throw new HoldpointError("configuration", "`fsync` is none of `every`, `interval` and `never`");
+  if (!["every", "interval", "never"].includes(fsync))
+    throw new HoldpointError("configuration", "`fsync` is none of `every`, `interval` and `never`");
   if (required && fsync !== "every") {
-    throw new HoldpointError("configuration", `a required sink has an event only once it is on the device: leave out \`fsync: "${fsync}"\`, or \`required\``);
+    throw new HoldpointError(
+      "configuration",
+      `a required sink has an event only once it is on the device: leave out \`fsync: "${fsync}"\`, or \`required\``,
+    );
   }
   const settings = {
     fsyncIntervalMs: options.fsyncIntervalMs ?? 1_000,
@@ -255,7 +273,8 @@ function settingsOf(options: JsonlAuditOptions) {
     checkpointMs: options.checkpointEvery?.ms ?? 60_000,
   };
   for (const [name, value] of Object.entries(settings)) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new HoldpointError("configuration", `\`${name}\` is \`${value}\`: give a whole number from 1`);
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new HoldpointError("configuration", `\`${name}\` is \`${value}\`: give a whole number from 1`);
   }
   return { required, fsync, ...settings };
 }

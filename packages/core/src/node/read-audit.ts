@@ -19,7 +19,9 @@ export async function* readAudit(paths: string | readonly string[]): AsyncGenera
         if (record.kind === "event") yield record.content() as AuditEvent;
       } catch (error) {
         if (record && !(error instanceof SyntaxError)) throw error;
-        throw new HoldpointError("audit_unreadable", `\`${file}\` line ${line.number} cannot be read: ${(error as Error).message}`, { cause: error });
+        throw new HoldpointError("audit_unreadable", `\`${file}\` line ${line.number} cannot be read: ${(error as Error).message}`, {
+          cause: error,
+        });
       }
     }
   }

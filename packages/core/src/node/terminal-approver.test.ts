@@ -54,7 +54,8 @@ test("a person sees what they decide about, and a yes approves", async () => {
   const at = terminal();
   const verdict = terminalApprover({ ...at, by: "ann" })(request());
   await at.shows(/Allow this call\? abcd-ef01-2345, (10:00|9:59) left/);
-  for (const text of ["stripe", "refund", '"amount": 5000', "Refund over $20", "/tools/refund/require_approval/0", '{"user":"ann"}']) expect(at.text()).toContain(text);
+  for (const text of ["stripe", "refund", '"amount": 5000', "Refund over $20", "/tools/refund/require_approval/0", '{"user":"ann"}'])
+    expect(at.text()).toContain(text);
   await at.press(keys.down, keys.enter);
   expect(await verdict).toEqual({ approved: true, by: "ann" });
 });
@@ -83,18 +84,22 @@ test("a wider yes is offered only where the request offers it, with its bounds",
 test("control, bidi and zero-width characters are shown escaped, wherever the model put them", async () => {
   const at = terminal();
   const evil = "\u202e\u200b\u001b[2J\u0007\u2028";
-  const verdict = terminalApprover(at)(request({ tool: `refund${evil}`, server: `s${evil}`, reasons: [`why${evil}`], arguments: { [`key${evil}`]: [`value${evil}`] } }));
+  const verdict = terminalApprover(at)(
+    request({ tool: `refund${evil}`, server: `s${evil}`, reasons: [`why${evil}`], arguments: { [`key${evil}`]: [`value${evil}`] } }),
+  );
   await at.shows(/Allow this call/);
   expect(at.text()).toContain("refund\\u{202e}\\u{200b}\\u{1b}[2J\\u{7}\\u{2028}");
   expect(at.text()).toContain('"key\\u{202e}\\u{200b}\\u001b[2J\\u0007\\u{2028}"');
-  expect(at.raw()).not.toMatch(/[\u202e\u200b\u2028\u0007]|\u001b\[2J/u);
+  for (const raw of ["\u202e", "\u200b", "\u2028", "\u0007", "\u001b[2J"]) expect(at.raw()).not.toContain(raw);
   await at.press(keys.enter);
   await verdict;
 });
 
 test("what is too long to show is counted", async () => {
   const at = terminal({ columns: 200 });
-  const verdict = terminalApprover({ ...at, maxLines: 10 })(request({ arguments: { long: "x".repeat(3_000), list: Array.from({ length: 50 }, (_, n) => n) } }));
+  const verdict = terminalApprover({ ...at, maxLines: 10 })(
+    request({ arguments: { long: "x".repeat(3_000), list: Array.from({ length: 50 }, (_, n) => n) } }),
+  );
   await at.shows(/Allow this call/);
   expect(at.text()).toContain("… (1013 more)");
   // 55 lines of JSON: two braces, one string, and a list of 50 between its brackets.
@@ -107,7 +112,10 @@ test("a long value cannot leave its frame to look like a field", async () => {
   const at = terminal({ columns: 60 });
   const verdict = terminalApprover(at)(request({ arguments: { note: `${" ".repeat(200)}fingerprint  0000-0000-0000` } }));
   await at.shows(/Allow this call/);
-  const spoof = at.text().split("\n").filter((line) => line.includes("0000-0000"));
+  const spoof = at
+    .text()
+    .split("\n")
+    .filter((line) => line.includes("0000-0000"));
   expect(spoof.length).toBeGreaterThan(0);
   for (const line of spoof) expect(line).toMatch(/^[│|] {2}/);
   expect(at.text().indexOf("0000-0000")).toBeGreaterThan(at.text().indexOf("Arguments, as they would be sent"));
@@ -153,9 +161,16 @@ test("a call that is withdrawn closes its question, and one that was withdrawn w
 
 test("[fail-closed] without a terminal a held call is refused, and the reason says so", async () => {
   const at = terminal({ isTTY: false });
-  const guard = createGuard({ approve: terminalApprover(at), policy: { version: "1", default: "deny", tools: { pay: { require_approval: [{ conditions: [] }] } } } });
+  const guard = createGuard({
+    approve: terminalApprover(at),
+    policy: { version: "1", default: "deny", tools: { pay: { require_approval: [{ conditions: [] }] } } },
+  });
   const refusal = await guard.admit({ session: guard.session(), tool: "pay", arguments: {}, seam: "tool" });
-  expect(refusal).toMatchObject({ outcome: "deny", code: "approval_refused", detail: expect.stringContaining("there is no terminal to ask at") });
+  expect(refusal).toMatchObject({
+    outcome: "deny",
+    code: "approval_refused",
+    detail: expect.stringContaining("there is no terminal to ask at"),
+  });
   expect(at.raw()).toBe("");
 });
 

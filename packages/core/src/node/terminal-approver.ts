@@ -9,7 +9,11 @@ import { printable } from "../refusal.ts";
 export type TerminalInput = Readable & { readonly isTTY?: boolean | undefined; setRawMode?(raw: boolean): unknown };
 
 /** A terminal's output: `process.stdout`, or a stream that behaves like one. */
-export type TerminalOutput = Writable & { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined; readonly rows?: number | undefined };
+export type TerminalOutput = Writable & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+};
 
 export interface TerminalApproverOptions {
   /** Default `process.stdin` and `process.stdout`. */
@@ -62,7 +66,8 @@ async function ask(request: ApprovalRequest, { input, output, by, maxLines }: De
     if (Date.now() >= request.expiresAt) expiry.abort();
     else screen.emit("resize");
   };
-  const over = () => (Date.now() >= request.expiresAt ? "nobody answered in time" : request.signal.aborted ? "the call was withdrawn" : undefined);
+  const over = () =>
+    Date.now() >= request.expiresAt ? "nobody answered in time" : request.signal.aborted ? "the call was withdrawn" : undefined;
   if (over()) return { approved: false, by, reason: over() };
   await forgetKeys(input);
   // Frames of their own: a long argument that wraps must not come to stand where a field would.
@@ -99,7 +104,11 @@ async function loadPrompts(): Promise<typeof import("@clack/prompts")> {
   try {
     return await import("@clack/prompts");
   } catch (error) {
-    throw new HoldpointError("missing_package", "the terminal approver needs the package `@clack/prompts`: install it beside `@holdpoint/core`", { cause: error });
+    throw new HoldpointError(
+      "missing_package",
+      "the terminal approver needs the package `@clack/prompts`: install it beside `@holdpoint/core`",
+      { cause: error },
+    );
   }
 }
 

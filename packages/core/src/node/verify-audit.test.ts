@@ -34,7 +34,8 @@ function verifyBytes(content: Uint8Array | string, options?: VerifyOptions): Pro
   writeFileSync(suspect, content);
   return verifyAudit(suspect, options);
 }
-const verifyLines = (changed: readonly string[], options?: VerifyOptions) => verifyBytes(changed.map((line) => `${line}\n`).join(""), options);
+const verifyLines = (changed: readonly string[], options?: VerifyOptions) =>
+  verifyBytes(changed.map((line) => `${line}\n`).join(""), options);
 const anyIndex = fc.nat(lines.length - 1);
 
 test("a sound audit verifies, with its checkpoint and key", async () => {
@@ -68,7 +69,9 @@ test("an edit of any byte is found, and its line named", async () => {
 test("any inserted or removed byte is found, and its line named", async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(bytes.length - 2), fc.integer({ min: 0, max: 255 }), fc.boolean(), async (at, byte, insert) => {
-      const changed = insert ? Buffer.concat([bytes.subarray(0, at), Buffer.of(byte), bytes.subarray(at)]) : Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]);
+      const changed = insert
+        ? Buffer.concat([bytes.subarray(0, at), Buffer.of(byte), bytes.subarray(at)])
+        : Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1)]);
       const { ok, problems } = await verifyBytes(changed);
       const line = bytes.subarray(0, at).toString("latin1").split("\n").length;
       expect(ok).toBe(false);
@@ -82,19 +85,33 @@ test("any inserted or removed byte is found, and its line named", async () => {
 test("a dropped record is found, and said to be missing before the line that follows it", async () => {
   for (let dropped = 0; dropped < lines.length - 1; dropped++) {
     const { problems } = await verifyLines(lines.toSpliced(dropped, 1));
-    expect(problems[0]).toMatchObject({ line: dropped + 1, problem: expect.stringMatching(dropped === 0 ? /missing/ : `record ${dropped} is missing before this one`) });
+    expect(problems[0]).toMatchObject({
+      line: dropped + 1,
+      problem: expect.stringMatching(dropped === 0 ? /missing/ : `record ${dropped} is missing before this one`),
+    });
   }
 });
 
 test("a record that was inserted, copied or made up, is found and named", async () => {
-  const made = sealRecord({ chain: checkpoint.chain, seq: 5, hash: readRecord(Buffer.from(lines[4] as string))?.hash as string }, "event", JSON.stringify(event(99)));
+  const made = sealRecord(
+    { chain: checkpoint.chain, seq: 5, hash: readRecord(Buffer.from(lines[4] as string))?.hash as string },
+    "event",
+    JSON.stringify(event(99)),
+  );
   const foreign = sealRecord({ chain: "0".repeat(16), seq: 5, hash: "0".repeat(64) }, "event", JSON.stringify(event(99)));
   await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 1, max: lines.length }), fc.oneof(anyIndex.map((n) => lines[n] as string), fc.constantFrom(made.line.trimEnd(), foreign.line.trimEnd(), "", "{}")), async (at, inserted) => {
-      const { ok, problems } = await verifyLines(lines.toSpliced(at, 0, inserted));
-      expect(ok).toBe(false);
-      expect([at + 1, at + 2]).toContain(problems[0]?.line);
-    }),
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: lines.length }),
+      fc.oneof(
+        anyIndex.map((n) => lines[n] as string),
+        fc.constantFrom(made.line.trimEnd(), foreign.line.trimEnd(), "", "{}"),
+      ),
+      async (at, inserted) => {
+        const { ok, problems } = await verifyLines(lines.toSpliced(at, 0, inserted));
+        expect(ok).toBe(false);
+        expect([at + 1, at + 2]).toContain(problems[0]?.line);
+      },
+    ),
   );
 });
 
@@ -128,11 +145,13 @@ test("what was cut off at the end shows by a checkpoint, and only by one", async
 
 test("a chain that was rewritten throughout shows by a checkpoint", async () => {
   let head = { chain: checkpoint.chain, seq: 0, hash: "0".repeat(64) };
-  const forged = [JSON.stringify({ type: "opened" }), ...Array.from({ length: 12 }, (_, n) => JSON.stringify(event(n + 50)))].map((text, n) => {
-    const sealed = sealRecord(head, n === 0 ? "note" : "event", text);
-    head = sealed.head;
-    return sealed.line.trimEnd();
-  });
+  const forged = [JSON.stringify({ type: "opened" }), ...Array.from({ length: 12 }, (_, n) => JSON.stringify(event(n + 50)))].map(
+    (text, n) => {
+      const sealed = sealRecord(head, n === 0 ? "note" : "event", text);
+      head = sealed.head;
+      return sealed.line.trimEnd();
+    },
+  );
   expect((await verifyLines(forged)).ok).toBe(true);
   expect((await verifyLines(forged, { checkpoints: [checkpoint] })).problems).toEqual([
     { file: suspect, line: 11, problem: `record 10 is not the one of the checkpoint from ${checkpoint.time}: the chain was rewritten` },
@@ -150,11 +169,14 @@ test("a chain that a checkpoint knows and no file holds is missing", async () =>
 test("with a key, a checkpoint that was changed, not signed, or signed by another is a problem", async () => {
   const { signature: _signature, ...unsigned } = checkpoint;
   const stranger = generateKeyPairSync("ed25519").publicKey;
-  const problems = async (kept: AuditCheckpoint, key = publicKey) => (await verifyBytes(bytes, { checkpoints: [kept], publicKey: key })).problems;
+  const problems = async (kept: AuditCheckpoint, key = publicKey) =>
+    (await verifyBytes(bytes, { checkpoints: [kept], publicKey: key })).problems;
   expect(await problems(unsigned)).toEqual([expect.objectContaining({ problem: "the checkpoint of record 10 is not signed" })]);
   expect(await problems({ ...checkpoint, seq: 9 })).toHaveLength(1);
   expect(await problems({ ...checkpoint, signature: "" })).toHaveLength(1);
-  expect(await problems(checkpoint, stranger)).toEqual([expect.objectContaining({ problem: expect.stringMatching(/not signed by this key/) })]);
+  expect(await problems(checkpoint, stranger)).toEqual([
+    expect.objectContaining({ problem: expect.stringMatching(/not signed by this key/) }),
+  ]);
   const pem = publicKey.export({ type: "spki", format: "pem" }) as string;
   expect((await verifyBytes(bytes, { checkpoints: [checkpoint], publicKey: pem })).ok).toBe(true);
 });
@@ -198,7 +220,10 @@ test("statistics count decisions by rule and tool, and calls whose outcome nobod
     anomalies: 0,
     byRule: new Map([["/tools/refund/deny_if/0", 1]]),
     byTool: new Map([["stripe/refund", { allowed: 2, denied: 1 }]]),
-    byOutcome: new Map([["success", 1], ["none", 1]]),
+    byOutcome: new Map([
+      ["success", 1],
+      ["none", 1],
+    ]),
   });
   writeFileSync(suspect, `${lines[0]}\nnoise\n`);
   await expect(eventsIn(suspect)).rejects.toThrow(`\`${suspect}\` line 2 cannot be read: it is no record`);

@@ -92,7 +92,8 @@ function followSequence(file: string, report: Report) {
     take(record: ReadRecord, line: number): void {
       if (!record.sound) report(file, line, `record ${record.seq} was edited: its hash is not that of its content`);
       if (!stretch) {
-        if (record.sound && !isOpening(record)) report(file, line, "the file does not begin with its opening note: what stood before this record is missing");
+        if (record.sound && !isOpening(record))
+          report(file, line, "the file does not begin with its opening note: what stood before this record is missing");
         stretch = { file, chain: record.chain, first: record, last: record, lines: line };
         return;
       }
@@ -100,8 +101,10 @@ function followSequence(file: string, report: Report) {
       const expected = last.seq + 1;
       if (record.chain !== chain) report(file, line, `record ${record.seq} belongs to another chain, \`${record.chain}\`: it was inserted`);
       else if (record.seq > expected) report(file, line, `${recordsFrom(expected, record.seq - 1)} missing before this one`);
-      else if (record.seq < expected) report(file, line, `record ${record.seq} stands behind record ${last.seq}: it was moved, or inserted a second time`);
-      else if (record.prev !== last.hash) report(file, line, `record ${record.seq} does not follow from line ${stretch.lines}, which was replaced or edited`);
+      else if (record.seq < expected)
+        report(file, line, `record ${record.seq} stands behind record ${last.seq}: it was moved, or inserted a second time`);
+      else if (record.prev !== last.hash)
+        report(file, line, `record ${record.seq} does not follow from line ${stretch.lines}, which was replaced or edited`);
       if (record.chain === chain && record.seq >= expected) stretch.last = record;
       stretch.lines = line;
     },
@@ -130,9 +133,16 @@ function checkJoints(stretches: readonly Stretch[], kept: ReturnType<typeof kept
       const { file, chain, first } = stretch;
       const expected = before ? before.last.seq + 1 : 0;
       const anchored = !before && kept.vouches(chain, first.seq - 1, first.prev);
-      if (first.seq > expected && !anchored) report(file, 1, `${recordsFrom(expected, first.seq - 1)} missing before this file: give the files that hold them too, or a checkpoint of record ${first.seq - 1}`);
-      else if (first.seq < expected) report(file, 1, `the file overlaps \`${basename(before?.file ?? "")}\`: one of them was copied or rewritten`);
-      else if (!anchored && first.prev !== (before?.last.hash ?? noHash)) report(file, 1, `the file does not follow from ${before ? `\`${basename(before.file)}\`` : "the beginning of a chain"}`);
+      if (first.seq > expected && !anchored)
+        report(
+          file,
+          1,
+          `${recordsFrom(expected, first.seq - 1)} missing before this file: give the files that hold them too, or a checkpoint of record ${first.seq - 1}`,
+        );
+      else if (first.seq < expected)
+        report(file, 1, `the file overlaps \`${basename(before?.file ?? "")}\`: one of them was copied or rewritten`);
+      else if (!anchored && first.prev !== (before?.last.hash ?? noHash))
+        report(file, 1, `the file does not follow from ${before ? `\`${basename(before.file)}\`` : "the beginning of a chain"}`);
       before = stretch;
     }
   }
@@ -159,7 +169,8 @@ function keptCheckpoints({ checkpoints = [], publicKey }: VerifyOptions, report:
       if (bySeq.size === 0) return;
       for (const checkpoint of of(record.chain, record.seq)) {
         if (checkpoint.hash === record.hash && record.sound) met.add(checkpoint);
-        else if (!answered.has(checkpoint)) report(file, line, `record ${record.seq} is not the one of the checkpoint from ${checkpoint.time}: the chain was rewritten`);
+        else if (!answered.has(checkpoint))
+          report(file, line, `record ${record.seq} is not the one of the checkpoint from ${checkpoint.time}: the chain was rewritten`);
         answered.add(checkpoint);
       }
     },
@@ -169,9 +180,14 @@ function keptCheckpoints({ checkpoints = [], publicKey }: VerifyOptions, report:
         if (answered.has(checkpoint)) continue;
         const files = stretches.filter(({ chain }) => chain === checkpoint.chain);
         const last = files.toSorted((one, other) => one.last.seq - other.last.seq).at(-1);
-        if (!last) report(checkpoint.file, 0, `the chain \`${checkpoint.chain}\` is missing: a checkpoint has it at record ${checkpoint.seq}`);
+        if (!last)
+          report(checkpoint.file, 0, `the chain \`${checkpoint.chain}\` is missing: a checkpoint has it at record ${checkpoint.seq}`);
         else if (last.last.seq < checkpoint.seq) {
-          report(last.file, last.lines, `${recordsFrom(last.last.seq + 1, checkpoint.seq)} missing after this one: a checkpoint from ${checkpoint.time} has them`);
+          report(
+            last.file,
+            last.lines,
+            `${recordsFrom(last.last.seq + 1, checkpoint.seq)} missing after this one: a checkpoint from ${checkpoint.time} has them`,
+          );
         } else if (!files.some(({ first }) => first.seq === checkpoint.seq + 1 && first.prev === checkpoint.hash)) {
           report(checkpoint.file, 0, `record ${checkpoint.seq}, of which there is a checkpoint, is missing`);
         }

@@ -28,7 +28,9 @@ function telemetry() {
       await meters.forceFlush();
       const last = exporter.getMetrics().at(-1);
       return (last?.scopeMetrics ?? []).flatMap(({ metrics }) =>
-        metrics.flatMap(({ descriptor, dataPoints }) => dataPoints.map(({ attributes, value }) => ({ name: descriptor.name, attributes, value }))),
+        metrics.flatMap(({ descriptor, dataPoints }) =>
+          dataPoints.map(({ attributes, value }) => ({ name: descriptor.name, attributes, value })),
+        ),
       );
     },
   };
@@ -53,7 +55,10 @@ function refunds(audit: ReturnType<typeof otelAudit>) {
   });
   const session = guard.session({ user: "ann-the-user" });
   return (tool: string, args: JsonObject) =>
-    guard.run({ session, server: "stripe", tool, arguments: args, callId: "toolu_1", seam: "transport" }, () => ({ value: 1, outcome: { kind: "success" } }));
+    guard.run({ session, server: "stripe", tool, arguments: args, callId: "toolu_1", seam: "transport" }, () => ({
+      value: 1,
+      outcome: { kind: "success" },
+    }));
 }
 
 test("a decision is a span under the host's own, by the names of the semantic conventions", async () => {
@@ -80,7 +85,11 @@ test("a decision is a span under the host's own, by the names of the semantic co
     });
   }
   expect(allowed.attributes["holdpoint.outcome"]).toBe("allow");
-  expect(denied.attributes).toMatchObject({ "holdpoint.outcome": "deny", "error.type": "deny_if", "holdpoint.rule": "/tools/refund/deny_if/args.amount-gt" });
+  expect(denied.attributes).toMatchObject({
+    "holdpoint.outcome": "deny",
+    "error.type": "deny_if",
+    "holdpoint.rule": "/tools/refund/deny_if/args.amount-gt",
+  });
   expect(trace.getActiveSpan()).toBeUndefined();
 });
 
@@ -94,13 +103,23 @@ test("decisions, refusals by rule, latency and headroom are measured", async () 
   const points = await seen.points();
   const on = (name: string) => points.filter((point) => point.name === name);
   expect(on("holdpoint.decisions")).toContainEqual(
-    expect.objectContaining({ value: 2, attributes: { "holdpoint.outcome": "allow", "holdpoint.mode": "enforce", "holdpoint.server": "stripe", "gen_ai.tool.name": "refund" } }),
+    expect.objectContaining({
+      value: 2,
+      attributes: { "holdpoint.outcome": "allow", "holdpoint.mode": "enforce", "holdpoint.server": "stripe", "gen_ai.tool.name": "refund" },
+    }),
   );
   expect(on("holdpoint.refusals")).toContainEqual(
-    expect.objectContaining({ value: 1, attributes: expect.objectContaining({ "holdpoint.rule": "/tools/refund/deny_if/args.amount-gt", "holdpoint.code": "deny_if" }) }),
+    expect.objectContaining({
+      value: 1,
+      attributes: expect.objectContaining({ "holdpoint.rule": "/tools/refund/deny_if/args.amount-gt", "holdpoint.code": "deny_if" }),
+    }),
   );
   expect(on("holdpoint.limit.headroom")).toEqual([
-    { name: "holdpoint.limit.headroom", value: 18, attributes: { "holdpoint.limit": "/tools/refund/limits/refunds", "holdpoint.server": "stripe" } },
+    {
+      name: "holdpoint.limit.headroom",
+      value: 18,
+      attributes: { "holdpoint.limit": "/tools/refund/limits/refunds", "holdpoint.server": "stripe" },
+    },
   ]);
   expect(on("holdpoint.decision.duration")).toContainEqual(expect.objectContaining({ value: expect.objectContaining({ count: 2 }) }));
   expect(on("holdpoint.call.duration")).toEqual([expect.objectContaining({ value: expect.objectContaining({ count: 2 }) })]);
@@ -119,7 +138,10 @@ test("neither an argument, one that the audit records included, nor an identity 
   const call = refunds(seen.audit);
   await call("refund", { amount: 5, note: "the-recorded-note", other: "the-other-value" });
   await call("refund", { amount: 987654, note: "the-recorded-note" });
-  const told = JSON.stringify([(await seen.spans()).map(({ name, attributes, events }) => ({ name, attributes, events })), await seen.points()]);
+  const told = JSON.stringify([
+    (await seen.spans()).map(({ name, attributes, events }) => ({ name, attributes, events })),
+    await seen.points(),
+  ]);
   expect(told).toContain("deny_if");
   expect(told).not.toMatch(/the-recorded-note|the-other-value|987654|ann-the-user/);
 });

@@ -73,7 +73,11 @@ function traceDecision(tracer: Tracer, event: DecisionEvent): void {
   if (event.failedOpen) attributes["holdpoint.failed_open"] = [...event.failedOpen];
   if (event.approvals) attributes["holdpoint.approvals"] = [...event.approvals];
   // Refusing is what the guard is for, so a refusal leaves the span's status alone: `error.type` finds it, and no alarm rings.
-  const span = tracer.startSpan(`holdpoint.decide ${printable(event.tool)}`, { kind: SpanKind.INTERNAL, startTime: end - event.latencyMs, attributes }, context.active());
+  const span = tracer.startSpan(
+    `holdpoint.decide ${printable(event.tool)}`,
+    { kind: SpanKind.INTERNAL, startTime: end - event.latencyMs, attributes },
+    context.active(),
+  );
   span.end(end);
 }
 
@@ -82,20 +86,41 @@ const durationBuckets = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1
 function instruments(meter: Meter): (event: AuditEvent) => void {
   const advice = { explicitBucketBoundaries: durationBuckets };
   const decisions = meter.createCounter("holdpoint.decisions", { unit: "{decision}", description: "Tool calls decided" });
-  const refusals = meter.createCounter("holdpoint.refusals", { unit: "{refusal}", description: "Tool calls refused, by the rule that is named" });
-  const deciding = meter.createHistogram("holdpoint.decision.duration", { unit: "s", description: "From a call's arrival to its decision, the wait for a person included", advice });
-  const calling = meter.createHistogram("holdpoint.call.duration", { unit: "s", description: "From the decision to the answer of the tool", advice });
-  const headroom = meter.createGauge("holdpoint.limit.headroom", { description: "Room left in a limit when a call was last charged to it" });
-  const approvals = meter.createCounter("holdpoint.approvals", { unit: "{approval}", description: "Requests for a person's approval, by what became of them" });
-  const anomalies = meter.createCounter("holdpoint.anomalies", { unit: "{anomaly}", description: "What no open call explains, and gaps in the audit" });
+  const refusals = meter.createCounter("holdpoint.refusals", {
+    unit: "{refusal}",
+    description: "Tool calls refused, by the rule that is named",
+  });
+  const deciding = meter.createHistogram("holdpoint.decision.duration", {
+    unit: "s",
+    description: "From a call's arrival to its decision, the wait for a person included",
+    advice,
+  });
+  const calling = meter.createHistogram("holdpoint.call.duration", {
+    unit: "s",
+    description: "From the decision to the answer of the tool",
+    advice,
+  });
+  const headroom = meter.createGauge("holdpoint.limit.headroom", {
+    description: "Room left in a limit when a call was last charged to it",
+  });
+  const approvals = meter.createCounter("holdpoint.approvals", {
+    unit: "{approval}",
+    description: "Requests for a person's approval, by what became of them",
+  });
+  const anomalies = meter.createCounter("holdpoint.anomalies", {
+    unit: "{anomaly}",
+    description: "What no open call explains, and gaps in the audit",
+  });
 
   function decided(event: DecisionEvent): void {
     const { outcome, mode, server, rule, code } = event;
     const tool = toolLabel(event);
     decisions.add(1, { "holdpoint.outcome": outcome, "holdpoint.mode": mode, "holdpoint.server": server, "gen_ai.tool.name": tool });
     deciding.record(event.latencyMs / 1000, { "holdpoint.outcome": outcome, "holdpoint.server": server });
-    if (outcome === "deny") refusals.add(1, { "holdpoint.rule": rule, "holdpoint.code": code, "holdpoint.server": server, "gen_ai.tool.name": tool });
-    for (const { limit, remaining } of event.room ?? []) headroom.record(Number(remaining), { "holdpoint.limit": limit, "holdpoint.server": server });
+    if (outcome === "deny")
+      refusals.add(1, { "holdpoint.rule": rule, "holdpoint.code": code, "holdpoint.server": server, "gen_ai.tool.name": tool });
+    for (const { limit, remaining } of event.room ?? [])
+      headroom.record(Number(remaining), { "holdpoint.limit": limit, "holdpoint.server": server });
   }
   function answered({ outcome, server, tool, latencyMs }: OutcomeEvent): void {
     calling.record(latencyMs / 1000, { "holdpoint.outcome": outcome, "holdpoint.server": server, "gen_ai.tool.name": tool });
@@ -114,7 +139,11 @@ function instruments(meter: Meter): (event: AuditEvent) => void {
       case "approval.expired":
       case "approval.used":
       case "approval.revoked":
-        return approvals.add(1, { "holdpoint.state": event.type.slice("approval.".length), "holdpoint.server": event.server, "gen_ai.tool.name": event.tool });
+        return approvals.add(1, {
+          "holdpoint.state": event.type.slice("approval.".length),
+          "holdpoint.server": event.server,
+          "gen_ai.tool.name": event.tool,
+        });
     }
   };
 }
