@@ -78,7 +78,7 @@ async function pass(call: Passage): Promise<Admission | Refusal> {
   continueCall(call);
 
   // Each turn decides anew, by the policy and the definition of that moment, and ends in a verdict or with one more yes.
-  for (;;) {
+  for (let turn = 0; turn < mostTurns; turn++) {
     if (isCancelled(call)) return refuse(call, cancelled);
     const verdict = judge(call);
     if (verdict.outcome === "deny") return refuse(call, deniedBy(verdict));
@@ -93,7 +93,11 @@ async function pass(call: Passage): Promise<Admission | Refusal> {
     }
     await listed(catalogOf(call)?.ready());
   }
+  return refuse(call, failed(`what the decision rests on changed ${mostTurns} times while it was made`));
 }
+
+/** A store that offers a yes which it then does not let be used, or a policy that changes without end, must not keep a call on its way for ever. */
+const mostTurns = 100;
 
 /** INVARIANT (sent-is-checked): the arguments are read once, here; all that comes after sees this snapshot. */
 function readArguments(call: Passage): Refusing | undefined {

@@ -27,6 +27,15 @@ interface Taken {
  */
 export async function release(call: Passage, plan: Plan): Promise<Admission | Refusal | "again"> {
   const taken: Taken = { reservations: [], approvals: [] };
+  try {
+    return await takeAndRecord(call, plan, taken);
+  } catch (error) {
+    await undo(call, taken, unsent);
+    throw error;
+  }
+}
+
+async function takeAndRecord(call: Passage, plan: Plan, taken: Taken): Promise<Admission | Refusal | "again"> {
   const reserving = reserve(call, plan.debits, taken);
   const reserved = isPromise(reserving) ? await (reserving as Promise<Reserving>) : reserving;
   if (reserved.refusal) return refuse(call, reserved.refusal, { observed: plan.observed });
@@ -190,18 +199,23 @@ function undo(call: Passage, taken: Taken, outcome: Outcome): Promise<void> | un
   for (const { debits, reservation } of taken.reservations.splice(0)) {
     const giveBack = settleIndices(debits, outcome);
     if (giveBack.length > 0 || debits.some(({ debit }) => debit.window.kind === "concurrent")) {
-      once(waiting, () => guard.store.settle(reservation, giveBack, guard.now()));
+      once(waiting, guard.storeTimeoutMs, () => guard.store.settle(reservation, giveBack, guard.now()));
     }
   }
-  if (outcome.kind === "unsent") for (const yes of taken.approvals.splice(0)) once(waiting, () => guard.approvals.restore(yes.id, guard.now()));
+  if (outcome.kind === "unsent") {
+    for (const yes of taken.approvals.splice(0)) once(waiting, guard.storeTimeoutMs, () => guard.approvals.restore(yes.id, guard.now()));
+  }
   return waiting.length > 0 ? Promise.all(waiting).then(() => undefined) : undefined;
 }
 
-/** A give-back that fails leaves a counter fuller than it need be. It is not repeated: giving back twice would admit too much. */
-function once(waiting: Promise<unknown>[], settle: () => MaybePromise<unknown>): void {
+/**
+ * A give-back that fails, or is not answered in time, leaves a counter fuller than it need be. It is not repeated: giving back twice would admit too
+ * much; nor waited for without end: the answer of a call does not hang on it.
+ */
+function once(waiting: Promise<unknown>[], timeoutMs: number, settle: () => MaybePromise<unknown>): void {
   try {
     const settling = settle();
-    if (isPromise(settling)) waiting.push(settling.catch(() => undefined));
+    if (isPromise(settling)) waiting.push(within(timeoutMs, settling).catch(() => undefined));
   } catch {}
 }
 
@@ -211,7 +225,7 @@ function keepSlots({ guard }: Passage, taken: Taken): () => void {
   const slots = taken.reservations.filter(({ debits }) => debits.some(({ debit }) => debit.window.kind === "concurrent"));
   if (!store.renew || store.renewEveryMs === undefined || slots.length === 0) return () => undefined;
   const timer = setInterval(() => {
-    for (const { reservation } of slots) once([], () => store.renew?.(reservation, guard.now()));
+    for (const { reservation } of slots) once([], guard.storeTimeoutMs, () => store.renew?.(reservation, guard.now()));
   }, store.renewEveryMs);
   return () => clearInterval(timer);
 }
