@@ -28,27 +28,32 @@ test.concurrent("[no-over-admission] four processes on one SQLite file, some kil
 });
 
 const redisUrl = process.env["REDIS_URL"] ?? "";
-test.skipIf(!redisUrl).concurrent("[no-over-admission] eight processes on one Redis, one an hour late, some killed between reserve and settle", async () => {
-  const prefix = `test-${crypto.randomUUID()}`;
-  for (let round = 0; round < rounds; round += 1) await hammer({ kind: "redis", url: redisUrl, prefix: `${prefix}-${round}`, leaseMs }, 8);
-  const client = new Redis(redisUrl);
-  for (const key of await client.keys(`{${prefix}*`)) await client.del(key);
-  await client.quit();
-});
+test
+  .skipIf(!redisUrl)
+  .concurrent("[no-over-admission] eight processes on one Redis, one an hour late, some killed between reserve and settle", async () => {
+    const prefix = `test-${crypto.randomUUID()}`;
+    for (let round = 0; round < rounds; round += 1)
+      await hammer({ kind: "redis", url: redisUrl, prefix: `${prefix}-${round}`, leaseMs }, 8);
+    const client = new Redis(redisUrl);
+    for (const key of await client.keys(`{${prefix}*`)) await client.del(key);
+    await client.quit();
+  });
 
 const databaseUrl = process.env["DATABASE_URL"] ?? "";
-test.skipIf(!databaseUrl).concurrent(
-  "[no-over-admission] eight processes on one PostgreSQL, one an hour late, some killed between reserve and settle",
-  async () => {
-    const schema = `hammer_${crypto.randomUUID().slice(0, 8)}`;
-    const pool = new Pool({ connectionString: databaseUrl, max: 1 });
-    for (let round = 0; round < rounds; round += 1) {
-      await hammer({ kind: "postgres", url: databaseUrl, schema: `${schema}_${round}`, leaseMs }, 8);
-      await pool.query(`DROP SCHEMA ${schema}_${round} CASCADE`);
-    }
-    await pool.end();
-  },
-);
+test
+  .skipIf(!databaseUrl)
+  .concurrent(
+    "[no-over-admission] eight processes on one PostgreSQL, one an hour late, some killed between reserve and settle",
+    async () => {
+      const schema = `hammer_${crypto.randomUUID().slice(0, 8)}`;
+      const pool = new Pool({ connectionString: databaseUrl, max: 1 });
+      for (let round = 0; round < rounds; round += 1) {
+        await hammer({ kind: "postgres", url: databaseUrl, schema: `${schema}_${round}`, leaseMs }, 8);
+        await pool.query(`DROP SCHEMA ${schema}_${round} CASCADE`);
+      }
+      await pool.end();
+    },
+  );
 
 /** Processes call until a limit of 80 calls and one of 120 in amounts are used up, over fewer slots than processes, while some are killed and others take their place. */
 async function hammer(place: StorePlace, processes: number): Promise<void> {
@@ -61,7 +66,14 @@ async function hammer(place: StorePlace, processes: number): Promise<void> {
 
   const killed = new Set<number>();
   const start = (index: number) => {
-    const orders: HammerOrders = { place, arrivals, clockOffsetMs: index === 0 && place.kind !== "sqlite" ? -3_600_000 : 0, count, amount, slots };
+    const orders: HammerOrders = {
+      place,
+      arrivals,
+      clockOffsetMs: index === 0 && place.kind !== "sqlite" ? -3_600_000 : 0,
+      count,
+      amount,
+      slots,
+    };
     const worker = join(import.meta.dirname, "hammer-worker.ts");
     return spawn(process.execPath, ["--conditions=@holdpoint/source", worker, JSON.stringify(orders)], {
       stdio: ["ignore", "ignore", "pipe"],

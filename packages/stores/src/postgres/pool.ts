@@ -2,11 +2,14 @@ import { CounterStoreError } from "@holdpoint/core";
 
 /** What is used of a `pg` pool, of version 8. Each call is one statement in a transaction of its own, so a pooler between may share connections by transaction. */
 export interface PostgresPool {
-  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+  query(query: { text: string; values?: unknown[]; query_timeout?: number }): Promise<{ rows: Record<string, unknown>[] }>;
 }
 
 export interface PostgresOptions {
-  /** A pool of `pg`. It stays the host's to end. Not a client inside a transaction: its locks would be held until that ends. */
+  /**
+   * A pool of `pg`. It stays the host's to end. Give it a `connectionTimeoutMillis`: without one, a connection that a hung server never completes takes up a
+   * place for ever. Not a client inside a transaction: its locks would be held until that ends.
+   */
   readonly pool: PostgresPool;
   /** The schema that holds the tables and functions, `holdpoint` where absent. */
   readonly schema?: string | undefined;
@@ -15,6 +18,11 @@ export interface PostgresOptions {
    * one that may.
    */
   readonly migrate?: boolean | undefined;
+  /**
+   * Milliseconds after which a query without an answer is given up, and its connection with it: the pool would lend out one that hangs for ever. Default 3,000,
+   * more than a guard waits, which gives back what is granted too late for it.
+   */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** @throws TypeError if the name would need quoting: it is written into statements. */
@@ -28,7 +36,7 @@ export type CallFunction = (name: string, argument: unknown) => Promise<unknown>
 
 /** The functions of a schema, which is made or brought up to date before the first call, or seen to be of this version. */
 export function schemaFunctions(
-  pool: PostgresPool,
+  { pool, timeoutMs = 3000 }: PostgresOptions,
   schema: string,
   prepare: (pool: PostgresPool, schema: string) => Promise<void>,
 ): CallFunction {
@@ -39,7 +47,8 @@ export function schemaFunctions(
       throw error;
     });
     await prepared;
-    const { rows } = await pool.query(`SELECT ${schema}.${name}($1::json)::text AS answer`, [JSON.stringify(argument)]);
+    const text = `SELECT ${schema}.${name}($1::json)::text AS answer`;
+    const { rows } = await pool.query({ text, values: [JSON.stringify(argument)], query_timeout: timeoutMs });
     const answer = rows[0]?.["answer"];
     if (typeof answer !== "string") throw new CounterStoreError(`PostgreSQL failed: \`${schema}.${name}\` gave no answer`);
     return JSON.parse(answer) as unknown;

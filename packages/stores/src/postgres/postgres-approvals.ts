@@ -29,7 +29,7 @@ interface ReadAnswer {
 export function postgresApprovals(options: PostgresApprovalsOptions): ApprovalStore {
   const keepMs = options.keepMs ?? defaultKeepMs;
   const schema = checkSchema(options.schema ?? "holdpoint");
-  const callFunction = schemaFunctions(options.pool, schema, options.migrate === false ? requireSchema : makeSchema);
+  const callFunction = schemaFunctions(options, schema, options.migrate === false ? requireSchema : makeSchema);
   const time = (now: number) => (options.clock === "caller" ? Math.floor(now) : undefined);
 
   return approvalsOver(

@@ -35,7 +35,7 @@ type ReserveAnswer =
 export function postgresStore(options: PostgresStoreOptions): CounterStore & Required<Pick<CounterStore, "renew" | "renewEveryMs">> {
   const leaseMs = checkLease(options.leaseMs ?? defaultLeaseMs);
   const schema = checkSchema(options.schema ?? "holdpoint");
-  const callFunction = schemaFunctions(options.pool, schema, options.migrate === false ? requireSchema : makeSchema);
+  const callFunction = schemaFunctions(options, schema, options.migrate === false ? requireSchema : makeSchema);
   const byCaller = options.clock === "caller";
 
   function time(now: number): number | undefined {

@@ -31,7 +31,7 @@ export async function migratePostgres({ pool, schema = "holdpoint" }: MigrateOpt
  */
 export async function makeSchema(pool: PostgresPool, schema: string): Promise<void> {
   if ((await versionOf(pool, schema)) === schemaVersion) return;
-  await pool.query(`
+  const text = `
     SELECT pg_advisory_xact_lock(hashtextextended('holdpoint migrate ${schema}', 0));
     DO $migrate$
     DECLARE
@@ -48,7 +48,8 @@ export async function makeSchema(pool: PostgresPool, schema: string): Promise<vo
         $statements$;
       END IF;
     END $migrate$;
-  `);
+  `;
+  await pool.query({ text });
 }
 
 /** @throws HoldpointError if the schema is missing, or of another version. */
@@ -58,9 +59,9 @@ export async function requireSchema(pool: PostgresPool, schema: string): Promise
 }
 
 async function versionOf(pool: PostgresPool, schema: string): Promise<number | undefined> {
-  const { rows } = await pool.query(`SELECT to_regclass('${schema}.state') IS NOT NULL AS made`);
+  const { rows } = await pool.query({ text: `SELECT to_regclass('${schema}.state') IS NOT NULL AS made` });
   if (rows[0]?.["made"] !== true) return undefined;
-  const version = Number((await pool.query(`SELECT version FROM ${schema}.state`)).rows[0]?.["version"]);
+  const version = Number((await pool.query({ text: `SELECT version FROM ${schema}.state` })).rows[0]?.["version"]);
   if (version <= schemaVersion) return version;
   throw new HoldpointError(
     "store_unavailable",

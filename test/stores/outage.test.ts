@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type AuditEvent, CounterStoreError, createGuard, type Debit, definePolicy } from "@holdpoint/core";
+import { postgresApprovals, postgresStore } from "@holdpoint/stores/postgres";
+import { redisApprovals, redisStore } from "@holdpoint/stores/redis";
+import { sqliteStore } from "@holdpoint/stores/sqlite";
+import { Redis } from "ioredis";
+import { Pool } from "pg";
+import { createClient } from "redis";
+import { expect, test } from "vitest";
+import { cutLine } from "./cut-line.ts";
+
+const redisUrl = process.env["REDIS_URL"] ?? "";
+const databaseUrl = process.env["DATABASE_URL"] ?? "";
+const unit = 1_000_000;
+const fresh = () => `test_${crypto.randomUUID().slice(0, 8)}`;
+
+/** A store behind a line that can be cut, by each client. */
+const places = {
+  "Redis by ioredis": {
+    url: redisUrl,
+    async open(port: number, name: string) {
+      const client = new Redis(port, "127.0.0.1");
+      client.on("error", () => undefined);
+      return {
+        store: redisStore({ client, prefix: name }),
+        async close() {
+          const keys = await client.keys(`{${name}}*`);
+          if (keys.length > 0) await client.del(...keys);
+          client.disconnect();
+        },
+      };
+    },
+  },
+  "Redis by redis": {
+    url: redisUrl,
+    async open(port: number, name: string) {
+      const client = createClient({ url: `redis://127.0.0.1:${port}` });
+      client.on("error", () => undefined);
+      await client.connect();
+      return {
+        store: redisStore({ client, prefix: name }),
+        async close() {
+          const keys = await client.keys(`{${name}}*`);
+          if (keys.length > 0) await client.del(keys);
+          client.destroy();
+        },
+      };
+    },
+  },
+  PostgreSQL: {
+    url: databaseUrl,
+    async open(port: number, name: string) {
+      const { username, password, pathname } = new URL(databaseUrl);
+      const pool = new Pool({
+        connectionString: `postgres://${username}:${password}@127.0.0.1:${port}${pathname}`,
+        max: 3,
+        connectionTimeoutMillis: 500,
+      });
+      pool.on("error", () => undefined);
+      return {
+        store: postgresStore({ pool, schema: name, timeoutMs: 500 }),
+        async close() {
+          await pool.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`);
+          await pool.end();
+        },
+      };
+    },
+  },
+};
+
+const policy = definePolicy()({
+  version: "1",
+  default: "deny",
+  tools: { pay: { limits: [{ counter: "payments", window: "month", max: 5, scope: "global" }] } },
+});
+
+for (const [name, place] of Object.entries(places)) {
+  test.skipIf(!place.url)(
+    `[fail-closed] ${name} hangs: the call is denied within the bound, open only where that was chosen, and all is well again after`,
+    async () => {
+      const line = await cutLine(place.url);
+      const { store, close } = await place.open(line.port, fresh());
+      const events: AuditEvent[] = [];
+      const audit = (event: AuditEvent) => void events.push(event);
+      const options = { policy, store, audit, namespace: "test", storeTimeoutMs: 150 };
+      const closed = createGuard(options);
+      const open = createGuard({ ...options, failMode: { store: "open" } });
+      const call = (guard: typeof closed) => guard.admit({ session: guard.session({}), tool: "pay", arguments: {} });
+
+      expect((await call(closed)).outcome).toBe("allow");
+      line.mode = "hang";
+      expect(await call(closed)).toMatchObject({ outcome: "deny", code: "store_unavailable" });
+      events.length = 0;
+      expect((await call(open)).outcome).toBe("allow");
+      expect(events.find(({ type }) => type === "decision")).toMatchObject({ failedOpen: ["store"] });
+
+      // What hung is lost with its connection; the next one passes.
+      line.mode = "cut";
+      await expect.poll(async () => (await call(closed)).outcome, { timeout: 10_000 }).toBe("allow");
+      await close();
+      line.close();
+    },
+  );
+
+  test.skipIf(!place.url)(
+    `[no-over-admission] ${name}, its connection cut in mid-reserve again and again: never more than the limit is granted`,
+    async () => {
+      const line = await cutLine(place.url);
+      const { store, close } = await place.open(line.port, fresh());
+      const debit: Debit = { key: "calls", window: { kind: "lifetime" }, amount: unit, max: 6 * unit };
+      await store.look([debit], Date.now());
+      let granted = 0;
+      let lost = 0;
+      for (let attempt = 0; attempt < 40; attempt += 1) {
+        if (attempt % 2 === 0) line.mode = "cut";
+        try {
+          if ((await store.reserve([debit], Date.now())).granted) granted += 1;
+          else break;
+        } catch (error) {
+          expect(CounterStoreError.is(error)).toBe(true);
+          lost += 1;
+          await sleep(30);
+        }
+      }
+      // A reservation whose answer was lost stays counted.
+      expect(await store.look([debit], Date.now())).toEqual([{ remaining: 0 }]);
+      expect(granted).toBeLessThanOrEqual(6);
+      expect(granted + lost).toBeGreaterThan(0);
+      await close();
+      line.close();
+    },
+  );
+}
+
+test.skipIf(!redisUrl)("a give-back that a client sends twice over a cut connection is given back once", async () => {
+  const line = await cutLine(redisUrl);
+  const name = fresh();
+  // This client sends again what had no answer when its connection was cut.
+  const client = new Redis(line.port, "127.0.0.1");
+  const store = redisStore({ client, prefix: name });
+  const debit: Debit = { key: "calls", window: { kind: "lifetime" }, amount: unit, max: 6 * unit };
+  const first = await store.reserve([debit], Date.now());
+  for (let call = 0; call < 5; call += 1) await store.reserve([debit], Date.now());
+  line.mode = "cut";
+  if (first.granted) await store.settle(first.reservation, [0], Date.now());
+  expect(await store.look([debit], Date.now())).toEqual([{ remaining: unit }]);
+  await client.del(...(await client.keys(`{${name}}*`)));
+  client.disconnect();
+  line.close();
+});
+
+test("[fail-closed] nobody listens: every store says so at once, and names no address", async () => {
+  const client = new Redis(1, "127.0.0.1", { lazyConnect: true, retryStrategy: () => null });
+  client.on("error", () => undefined);
+  const pool = new Pool({ connectionString: "postgres://user:secret@127.0.0.1:1/test" });
+  const debit: Debit = { key: "calls", window: { kind: "lifetime" }, amount: unit, max: unit };
+  for (const store of [redisStore({ client }), postgresStore({ pool })]) {
+    const error = await Promise.resolve(store.reserve([debit], 0)).catch((error: unknown) => error);
+    expect(CounterStoreError.is(error)).toBe(true);
+    expect(String(error)).toMatch(/^CounterStoreError: (Redis|PostgreSQL) failed: /);
+    expect(String(error)).not.toMatch(/secret|127\.0\.0\.1/);
+  }
+  for (const approvals of [redisApprovals({ client }), postgresApprovals({ pool })]) {
+    await expect(Promise.resolve(approvals.consume("id", 0))).rejects.toThrow(/^(Redis|PostgreSQL) failed: /);
+  }
+  expect(() => sqliteStore({ file: "/nowhere/at/all.db" })).toThrow(/^SQLite failed: unable to open database file$/);
+  await pool.end();
+});
+
+test("[fail-closed] Redis is refused while it may evict keys, and taken once it may not", async () => {
+  let policy = "allkeys-lru";
+  const scripts: string[] = [];
+  const client = {
+    status: "ready",
+    async eval(source: string) {
+      if (source.includes("INFO")) return `# Memory\r\nmaxmemory_policy:${policy}\r\n`;
+      scripts.push(source);
+      return [1, 1, 1, 0, 0, 0, -1];
+    },
+    async evalsha() {
+      throw new Error("NOSCRIPT No matching script.");
+    },
+  };
+  const store = redisStore({ client });
+  const reserve = async () => store.reserve([{ key: "calls", window: { kind: "lifetime" }, amount: unit, max: unit }], 0);
+  await expect(reserve()).rejects.toThrow("`maxmemory-policy` is `allkeys-lru`");
+  expect(scripts).toEqual([]);
+  policy = "noeviction";
+  expect((await reserve()).granted).toBe(true);
+});
+
+test("what is no client is refused, and so are options without meaning", () => {
+  expect(() => redisStore({ client: {} as never })).toThrow("a client of `ioredis` or of `redis`");
+  const client = { status: "ready", eval: async () => null, evalsha: async () => null };
+  expect(() => redisStore({ client, prefix: "a{b}" })).toThrow("`prefix`");
+  expect(() => redisStore({ client, leaseMs: 0 })).toThrow("`leaseMs`");
+  const pool = { query: async () => ({ rows: [] }) };
+  expect(() => postgresStore({ pool, schema: 'a"; DROP TABLE users' })).toThrow("`schema`");
+  expect(() => sqliteStore({})).toThrow("either `file` or `database`");
+});
