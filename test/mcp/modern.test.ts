@@ -12,7 +12,7 @@ interface Posted {
 }
 
 /** A real server of the 2026-07-28 revision behind its own HTTP handler, and a client that speaks to it; `posted` is what reached it. */
-async function modern(policy: PolicyDocument, options: Partial<GuardOptions> = {}, prior = false) {
+async function modern(policy: PolicyDocument, options: Partial<GuardOptions> = {}, prior = false, clientOptions: object = {}) {
   const posted: Posted[] = [];
   const handler = createMcpHandler(
     () => {
@@ -42,7 +42,10 @@ async function modern(policy: PolicyDocument, options: Partial<GuardOptions> = {
   };
   const audit = memoryAudit();
   const guard = createGuard({ policy, audit, ...options });
-  const raw = new Client({ name: "agent", version: "1.0.0" }, { versionNegotiation: { mode: "auto" }, capabilities: { elicitation: {} } });
+  const raw = new Client(
+    { name: "agent", version: "1.0.0" },
+    { versionNegotiation: { mode: "auto" }, capabilities: { elicitation: {} }, ...clientOptions },
+  );
   raw.setRequestHandler("elicitation/create", async () => ({ action: "accept", content: { ok: true } }));
   const client = guardClient(raw, guard.session());
   const connect = () => new StreamableHTTPClientTransport(new URL("http://bank.test/mcp"), { fetch: fetchHere });
@@ -55,7 +58,7 @@ async function modern(policy: PolicyDocument, options: Partial<GuardOptions> = {
   expect(client.getProtocolEra()).toBe("modern");
   const calls = () => posted.filter(({ body }) => body.method === "tools/call");
   const decisions = () => audit.events.flatMap((event) => (event.type === "decision" ? [event.code] : []));
-  return { client, guard, audit, posted, calls, decisions };
+  return { client, guard, audit, posted, calls, decisions, handler };
 }
 
 function text(said: string) {
@@ -197,4 +200,33 @@ test("every path of the modern era is shown to be checked", async () => {
   const { tested } = await assertEnforced(client);
   expect(tested).toEqual(expect.arrayContaining(["callTool", "request", "prototype.request", "transport.send"]));
   expect(calls()).toEqual([]);
+});
+
+test("a subscription of the modern era refreshes lists without hidden tools, and has the next call wait for the new list", async () => {
+  const seen: string[][] = [];
+  const onChanged = (_error: unknown, tools: readonly { name: string }[] | null) => seen.push((tools ?? []).map(({ name }) => name));
+  const { client, handler, posted } = await modern({ ...allowAll, hide: ["delete_account"] }, {}, false, {
+    listChanged: { tools: { autoRefresh: true, debounceMs: 0, onChanged } },
+  });
+  await client.callTool({ name: "pay", arguments: { to: "bob", amount: 1 } });
+  const listed = () => posted.filter(({ body }) => body.method === "tools/list").length;
+  const before = listed();
+  handler.notify.toolsChanged();
+  await expect.poll(() => seen.length).toBe(1);
+  expect(seen).toEqual([["pay", "confirm"]]);
+  await client.callTool({ name: "pay", arguments: { to: "bob", amount: 1 } });
+  expect(listed()).toBeGreaterThan(before);
+  await client.close();
+});
+
+test("resends that the SDK makes by itself are attempts of one call, each charged", async () => {
+  const policy: PolicyDocument = { ...allowAll, tools: { pay: { limits: [{ counter: "pays", window: "minute", max: 3 }] } } };
+  const { client, calls, audit } = await modern(policy);
+  // Without a cached list the SDK mirrors no headers, the server refuses, and the SDK lists the tools and sends again.
+  expect(textOf(await client.callTool({ name: "pay", arguments: { to: "bob", amount: 1 } }))).toBe("paid 1 to bob");
+  expect(calls()).toHaveLength(2);
+  const decided = audit.events.flatMap((event) => (event.type === "decision" ? [{ call: event.call, attempt: event.attempt }] : []));
+  expect(new Set(decided.map(({ call }) => call)).size).toBe(1);
+  expect(textOf(await client.callTool({ name: "pay", arguments: { to: "bob", amount: 2 } }))).toBe("paid 2 to bob");
+  expect(isRefusal(await client.callTool({ name: "pay", arguments: { to: "bob", amount: 3 } }))).toBe(true);
 });

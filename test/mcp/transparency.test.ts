@@ -98,3 +98,12 @@ function withoutSchemaErrors(seen: unknown): unknown {
   const [name, args, result] = seen;
   return result?.isError || Array.isArray(result) ? [name, args, "rejected"] : seen;
 }
+
+test("a client that probes for the newest protocol on a process of its own is guarded on the one it keeps", async () => {
+  const client = new ClientV2({ name: "agent", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
+  guardClient(client, createGuard({ policy: { version: "1", default: "deny", tools: { echo: {} } } }).session());
+  await client.connect(new StdioV2({ command: process.execPath, args: [entry, "stdio"], stderr: "ignore" }));
+  expect(await client.callTool({ name: "echo", arguments: { message: "hello" } })).toMatchObject({ content: [{ text: "Echo: hello" }] });
+  expect(await client.callTool({ name: "get-sum", arguments: { a: 1, b: 2 } })).toMatchObject({ isError: true });
+  await client.close();
+});

@@ -55,6 +55,8 @@ export interface Connection {
   readonly settling: Set<Promise<unknown>>;
   /** Ids of the server's own pings, the only requests of a server that `tools-only` answers. */
   readonly pings: Set<RequestId>;
+  /** Anomalies recorded so far. */
+  anomalies: number;
   /** Tool calls handed to the transport so far. */
   sent: number;
   /** The `_meta` that each request of the 2026-07-28 revision carries, as the client last sent it. */
@@ -76,6 +78,7 @@ export interface Wire {
 }
 
 const mostLate = 1_000;
+const mostAnomalies = 1_000;
 
 export function createConnection(session: Session, options: ConnectionOptions, wire: Wire): Connection {
   const guard = guardOf(session);
@@ -96,6 +99,7 @@ export function createConnection(session: Session, options: ConnectionOptions, w
     leaks: new Set(),
     settling: new Set(),
     pings: new Set(),
+    anomalies: 0,
     sent: 0,
     envelope: undefined,
     showEnvelope: undefined,
@@ -119,6 +123,13 @@ function stopCanaries(connection: Connection, messages: readonly JsonObject[]): 
     connection.leaks.add(name);
     throw new HoldpointError("not_enforced", "a canary got past the guard");
   }
+}
+
+/** Records what no open call explains. A hostile server may not fill the audit trail with it. */
+export function report(connection: Connection, problem: string): void {
+  if (++connection.anomalies > mostAnomalies) return;
+  const last = connection.anomalies === mostAnomalies ? "; further anomalies of this connection are not recorded" : "";
+  connection.guard.report(connection.server, `${problem}${last}`);
 }
 
 /** Settles a sent call, once. */

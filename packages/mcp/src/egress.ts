@@ -1,5 +1,5 @@
 import { type JsonObject, printable } from "@holdpoint/core";
-import type { Connection } from "./connection.ts";
+import { type Connection, report } from "./connection.ts";
 import { requestId } from "./message.ts";
 import { refusedErrorCode } from "./refusal-result.ts";
 
@@ -26,14 +26,14 @@ export function mayLeave(connection: Connection, message: JsonObject): boolean {
   const id = requestId(message);
   if (typeof message.method !== "string") {
     if (id === undefined || !("result" in message) || connection.pings.delete(id)) return true;
-    report(connection, "an answer to a request of the server");
+    stopped(connection, "an answer to a request of the server");
     const error = { code: refusedErrorCode, message: "the client answers no requests" };
     // The server is told that nothing will come, as by any client without the capability.
     connection.forward({ jsonrpc: "2.0", id, error }, undefined).catch(() => undefined);
     return false;
   }
   if ((id === undefined ? notifications : requests).has(message.method)) return true;
-  report(connection, `\`${printable(message.method)}\``);
+  stopped(connection, `\`${printable(message.method)}\``);
   if (id !== undefined) {
     const error = { code: refusedErrorCode, message: "[HOLDPOINT DENIED] Only tool calls may leave on this connection." };
     connection.deliver({ jsonrpc: "2.0", id, error });
@@ -41,6 +41,6 @@ export function mayLeave(connection: Connection, message: JsonObject): boolean {
   return false;
 }
 
-function report(connection: Connection, what: string): void {
-  connection.guard.report(connection.server, `${what} was stopped: only tool calls may leave`);
+function stopped(connection: Connection, what: string): void {
+  report(connection, `${what} was stopped: only tool calls may leave`);
 }

@@ -43,7 +43,9 @@ export function guardTransport<T extends TransportLike>(transport: T, session: S
   });
 
   define(transport, "send", { value: (message: unknown, sendOptions?: unknown) => sendThrough(connection, message, sendOptions) });
+  // Writable: a client of 2.x puts a `close` of its own over this one while it probes. Nothing leaves by closing.
   define(transport, "close", {
+    writable: true,
     async value(...given: unknown[]) {
       holdsNothingMore(connection);
       try {

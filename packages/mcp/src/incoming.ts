@@ -1,5 +1,5 @@
 import type { JsonObject, Outcome } from "@holdpoint/core";
-import { type Connection, type InFlight, settle } from "./connection.ts";
+import { type Connection, type InFlight, report, settle } from "./connection.ts";
 import { isObject, isResponse, type RequestId, requestId } from "./message.ts";
 import { cleanResult } from "./refusal-result.ts";
 import { withoutHidden } from "./tool-lists.ts";
@@ -19,7 +19,7 @@ export function receive(connection: Connection, message: unknown, deliver: (mess
 
 /** The message as the client may see it; `undefined` where it is not for the client. */
 function check(connection: Connection, message: JsonObject): JsonObject | undefined {
-  const { guard, server, inFlight, late } = connection;
+  const { inFlight, late } = connection;
   if (!isResponse(message)) {
     if (message.method === "notifications/tools/list_changed") connection.lists.changed();
     if (message.method === "ping" && connection.egress === "tools-only") rememberPing(connection, requestId(message));
@@ -29,13 +29,13 @@ function check(connection: Connection, message: JsonObject): JsonObject | undefi
   if (id === undefined) {
     // An error about no request in particular (JSON-RPC 2.0 §5) is for the client's error handler.
     if ((message.id === undefined || message.id === null) && isObject(message.error)) return message;
-    guard.report(server, "the server sent an answer without a usable id");
+    report(connection, "the server sent an answer without a usable id");
     return undefined;
   }
   const entry = inFlight.get(id) ?? late.get(id);
   if (entry === undefined && predates(connection, id)) return fromBefore(connection, message);
   if (entry === undefined || entry.kind === "held") {
-    guard.report(server, entry ? "the server answered a call that had not left" : "the server answered a request that is not open");
+    report(connection, entry ? "the server answered a call that had not left" : "the server answered a request that is not open");
     return undefined;
   }
   inFlight.delete(id);

@@ -249,9 +249,11 @@ function copyOptions(options: unknown): Record<string, unknown> | undefined {
   return options !== null && typeof options === "object" ? { ...options } : undefined;
 }
 
+/** Acts when the signal aborts, or at once where it has. A signal may come from another realm, so that its class tells nothing. */
 function onAbort(signal: unknown, act: () => void): () => void {
-  if (!(signal instanceof AbortSignal)) return () => undefined;
-  if (signal.aborted) act();
-  signal.addEventListener("abort", act, { once: true });
-  return () => signal.removeEventListener("abort", act);
+  const listened = signal as AbortSignal | undefined;
+  if (typeof listened?.addEventListener !== "function") return () => undefined;
+  if (listened.aborted) act();
+  listened.addEventListener("abort", act, { once: true });
+  return () => listened.removeEventListener("abort", act);
 }
