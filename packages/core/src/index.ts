@@ -36,7 +36,7 @@ export { memoryApprovals } from "./memory-approvals.ts";
 export { memoryStore } from "./memory-store.ts";
 export { type MergedPolicy, mergePolicies } from "./merge-policies.ts";
 export { type Admission, type CallRequest, type Preview, type Suspension, suspend } from "./passage.ts";
-export { isPathError, type Path, parsePath } from "./path.ts";
+export { formatPath, isPathError, type Path, parsePath } from "./path.ts";
 export { changedParts, type Pin, type Pins, parsePins, pinTools, type ToolDefinition } from "./pins.ts";
 export { PolicyError, type PolicyIssue } from "./policy-error.ts";
 export type { Condition, Entry, Limit, Operator, PolicyDocument, Scope, ToolRules } from "./policy-schema.ts";

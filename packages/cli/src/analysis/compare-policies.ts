@@ -1,0 +1,154 @@
+import type { ToolDefinition } from "@holdpoint/core";
+import type { SimulatedCall } from "../simulated-call.ts";
+import type { SimulatedVerdict } from "../simulator.ts";
+import { compareLimits } from "./compare-limits.ts";
+import { type EffectivePolicy, type EffectiveRule, type EffectiveTool, type Level, levels } from "./effective-rules.ts";
+import { anyOtherTool, type Scene, sceneOf } from "./scene.ts";
+import { type Space, type State, spaceOf } from "./states.ts";
+import { createWitnesses, type Witnesses } from "./witness.ts";
+
+/** A call that the two policies treat differently, decided by both engines; `times` where it takes several of them in a row. */
+export interface Witness {
+  readonly call: SimulatedCall;
+  readonly times: number;
+  readonly before: SimulatedVerdict;
+  readonly after: SimulatedVerdict;
+}
+
+/** One thing that stops calls before, and does not, or may not, stop them after. */
+export interface Widening {
+  readonly tool: string;
+  /** What stopped them: a rule's id, `(hidden)`, `(default deny)`. */
+  readonly cause: string;
+  readonly answer: "widened" | "cannot tell";
+  readonly witness?: Witness | undefined;
+  /** Why it cannot be told. */
+  readonly reason?: string | undefined;
+}
+
+export interface Comparison {
+  readonly answer: "widened" | "not" | "cannot tell";
+  readonly findings: readonly Widening[];
+}
+
+/**
+ * What `after` lets through that `before` did not: it goes through everything that stops a call before, and looks for a call that gets further after.
+ *
+ * Sound in both directions: "widened" carries a witness that both engines have decided; "not" means that every way in which a call can look to the rules
+ * was gone through, and in none of them does it get further. What the analysis does not see (predicates, lists, what servers claim), and what is too much
+ * to go through, is "cannot tell".
+ */
+export async function comparePolicies(
+  before: EffectivePolicy,
+  after: EffectivePolicy,
+  tools?: readonly ToolDefinition[],
+): Promise<Comparison> {
+  const findings: Widening[] = [];
+  const witnesses = createWitnesses(before.source, after.source, tools);
+  for (const name of [...new Set([...before.named, ...after.named, anyOtherTool])]) {
+    const change: Change = {
+      scene: sceneOf(
+        name,
+        tools?.find((tool) => tool.name === name),
+      ),
+      before: before.tool(name),
+      after: after.tool(name),
+      witnesses,
+    };
+    if (change.after.refused !== undefined) continue;
+    findings.push(...(await compareTool(change)), ...(await compareLimits(before, after, change)));
+  }
+  const answers = findings.map(({ answer }) => answer);
+  return { answer: answers.includes("widened") ? "widened" : answers.includes("cannot tell") ? "cannot tell" : "not", findings };
+}
+
+/** What two policies do to one tool. */
+export interface Change {
+  readonly scene: Scene;
+  readonly before: EffectiveTool;
+  readonly after: EffectiveTool;
+  readonly witnesses: Witnesses;
+}
+
+async function compareTool(change: Change): Promise<readonly Widening[]> {
+  const { scene, before, after } = change;
+  if (before.refused !== undefined) return [...(await widenings(before.refused, undefined, change))];
+  const kept = new Set(after.rules.map(({ text }) => text));
+  const findings: Widening[] = [];
+  for (const rule of before.rules) if (!kept.has(rule.text)) findings.push(...(await widenings(rule.id, rule, change)));
+  const doubt = (cause: string, reason: string) => findings.push({ tool: scene.tool, cause, answer: "cannot tell", reason });
+  if (before.schemas.some((schema) => !after.schemas.includes(schema))) doubt("arguments", "the schema of `arguments` differs");
+  if (after.ignoresInputSchema && !before.ignoresInputSchema) doubt("(inputSchema)", "the server's schema is no longer looked at");
+  if (before.readsClaims && !after.readsClaims) doubt("(definition unknown)", "the tool's definition need no longer be known");
+  for (const reach of widerYeses(before, after)) doubt(reach, "a person's yes may reach further, or be given later");
+  return findings;
+}
+
+/** Looks for a call that the cause stops before, and that gets further after. */
+async function widenings(
+  cause: string,
+  rule: EffectiveRule | undefined,
+  { scene, after, witnesses }: Change,
+): Promise<readonly Widening[]> {
+  const { space, rules } = spaceWith(rule, after.rules, scene);
+  const finding = (rest: Omit<Widening, "tool" | "cause">): readonly Widening[] => [{ tool: scene.tool, cause, ...rest }];
+  if (!space) return finding({ answer: "cannot tell", reason: "the rule reads more values than can be gone through" });
+  const level = rule?.level ?? levels.deny;
+  let found = false;
+  let tried = 0;
+  for (const state of space.states()) {
+    if (rule && !rule.stops(state.truthOf(rule.formula))) continue;
+    if (levelUnder(rules, state) <= level) continue;
+    found = true;
+    const values = tried < mostTries ? state.values() : undefined;
+    const call = values && scene.callWith(values);
+    if (!call) continue;
+    tried += 1;
+    const witness = await witnesses.of(call);
+    if (witness) return finding({ answer: "widened", witness });
+  }
+  return found ? finding({ answer: "cannot tell", reason: "the rules differ in what the analysis does not see" }) : [];
+}
+
+/** Calls tried as a witness for one cause. */
+const mostTries = 200;
+
+/**
+ * The ways in which a call can look to the rule and to as many of the others as can be gone through. To leave one of the others out makes calls get
+ * further than they do, which costs answers and never makes one wrong.
+ */
+function spaceWith(
+  rule: EffectiveRule | undefined,
+  others: readonly EffectiveRule[],
+  { factsWith }: Scene,
+): { readonly space: Space | undefined; readonly rules: readonly EffectiveRule[] } {
+  let rules: EffectiveRule[] = [];
+  const formulas = () => [...(rule ? [rule.formula] : []), ...rules.map(({ formula }) => formula)];
+  let space = spaceOf(formulas(), factsWith);
+  for (const other of others) {
+    if (space === undefined) break;
+    rules.push(other);
+    const wider = spaceOf(formulas(), factsWith);
+    if (wider) space = wider;
+    else rules = rules.slice(0, -1);
+  }
+  return { space, rules };
+}
+
+export function levelUnder(rules: readonly EffectiveRule[], state: State): Level {
+  let level: Level = levels.allow;
+  for (const rule of rules) if (rule.level < level && rule.stops(state.truthOf(rule.formula))) level = rule.level;
+  return level;
+}
+
+/** Approval rules that ask for the same calls as before, and whose yes reaches further or may come later. */
+function widerYeses(before: EffectiveTool, after: EffectiveTool): readonly string[] {
+  type Yes = { readonly timeoutMs?: number; readonly widen?: unknown };
+  return before.rules.flatMap(({ rule, text }) => {
+    const next = after.rules.find((other) => other.text === text)?.rule as (typeof rule & Yes) | undefined;
+    if (!next || rule.section !== "require_approval") return [];
+    const { timeoutMs = 0, widen } = rule as typeof rule & Yes;
+    const isSame = JSON.stringify(widen) === JSON.stringify(next.widen) || next.widen === undefined;
+    return isSame && (next.timeoutMs ?? 0) <= timeoutMs ? [] : [rule.id];
+  });
+}

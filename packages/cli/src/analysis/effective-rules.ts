@@ -1,0 +1,91 @@
+import type { CompiledPolicy, MergedPolicy, PolicyDocument } from "@holdpoint/core";
+import { compilePolicy } from "@holdpoint/core";
+import { type Atom, type Formula, formulaOf, type Rule, type Truth } from "./atoms.ts";
+
+export type CompiledTool = CompiledPolicy["layers"][number]["others"];
+export type Limit = CompiledTool["limits"][number];
+
+/** How far a call gets: 0 denied, 1 held for a person, 2 let through. */
+export type Level = 0 | 1 | 2;
+export const levels = { deny: 0, hold: 1, allow: 2 } as const;
+
+/** A rule that is enforced, as a formula. */
+export interface EffectiveRule {
+  readonly id: string;
+  readonly rule: Rule;
+  readonly formula: Formula;
+  /** Two rules with one text stop the same calls. */
+  readonly text: string;
+  /** How far a call gets that it stops. */
+  readonly level: 0 | 1;
+  /** Whether a call for which the formula has this truth is stopped. */
+  readonly stops: (truth: Truth) => boolean;
+}
+
+/** What a policy does to one tool, over all of its layers. */
+export interface EffectiveTool {
+  /** Why no call to it passes: `(hidden)` or `(default deny)`. */
+  readonly refused: string | undefined;
+  readonly rules: readonly EffectiveRule[];
+  readonly limits: readonly Limit[];
+  readonly readsClaims: boolean;
+  readonly ignoresInputSchema: boolean;
+  /** The `arguments` of each layer, one text for each. */
+  readonly schemas: readonly string[];
+}
+
+/** A policy as the analysis reads it. */
+export interface EffectivePolicy {
+  readonly source: PolicyDocument | MergedPolicy;
+  readonly named: ReadonlySet<string>;
+  tool(name: string): EffectiveTool;
+}
+
+export function effectivePolicy(source: PolicyDocument | MergedPolicy): EffectivePolicy {
+  const { layers } = compilePolicy(source);
+  const documents = "layers" in source ? source.layers : [source];
+  return {
+    source,
+    named: new Set(layers.flatMap((layer) => [...layer.tools.keys()])),
+    tool(name) {
+      const tools = layers.map((layer) => layer.tools.get(name) ?? layer.others);
+      return {
+        refused: refusal(layers, tools),
+        rules: tools
+          .flatMap(({ require, denyIf, approvals }) => [...require, ...denyIf, ...approvals])
+          .filter(({ observe }) => !observe)
+          .map(effective),
+        limits: tools.flatMap(({ limits }) => limits).filter(({ observe }) => !observe),
+        readsClaims: tools.some((tool) => tool.readsClaims),
+        ignoresInputSchema: tools.some((tool) => tool.ignoresInputSchema),
+        schemas: documents.flatMap(({ tools: rules = {} }) => (Object.hasOwn(rules, name) ? textOfSchema(rules[name]?.arguments) : [])),
+      };
+    },
+  };
+}
+
+function refusal(layers: CompiledPolicy["layers"], tools: readonly CompiledTool[]): string | undefined {
+  if (tools.some(({ hidden }) => hidden)) return "(hidden)";
+  return tools.some(({ listed }, index) => !listed && layers[index]?.default === "deny") ? "(default deny)" : undefined;
+}
+
+function effective(rule: Rule): EffectiveRule {
+  const formula = formulaOf(rule);
+  const level = rule.section === "require_approval" ? levels.hold : levels.deny;
+  return {
+    id: rule.id,
+    rule,
+    formula,
+    text: `${rule.section} ${JSON.stringify(formula, (key, value) => (key === "atom" ? (value as Atom).key : value))}`,
+    level,
+    stops: rule.section === "require" ? (truth) => truth !== true : (truth) => truth !== false,
+  };
+}
+
+/** A Standard Schema is code, and like no other. */
+function textOfSchema(schema: unknown): readonly string[] {
+  if (schema === undefined || schema === true) return [];
+  const isCode = typeof schema === "function" || (typeof schema === "object" && schema !== null && "~standard" in schema);
+  return [isCode ? `(schema ${(codeSeen += 1)})` : JSON.stringify(schema)];
+}
+let codeSeen = 0;
