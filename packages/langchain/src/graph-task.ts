@@ -20,7 +20,7 @@ export interface TaskRun {
   /** A person was asked about this call: its result is kept while the task can run again, so that one yes never makes two calls. */
   keepsResult(call: string): void;
   /** The newest attempt at this call in this run. */
-  readonly attempts: Map<string, Admission>;
+  readonly attempts: Map<string, { readonly admission: Admission; readonly edited: readonly string[] }>;
   begin(call: string): void;
   /** `interrupted`: the task will run again. */
   end(call: string, interrupted: boolean): void;

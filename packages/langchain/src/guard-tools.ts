@@ -90,12 +90,12 @@ function prototypesOf(value: object): object[] {
 
 async function hold(seat: Seat, tool: StructuredToolLike, input: unknown, config: ToolConfig = {}, run: (input: unknown) => unknown): Promise<unknown> {
   const call = { name: tool.name, args: isObject(input) ? input : input === undefined ? {} : { input }, id: config.toolCall?.id, host: config };
-  const passed = await seat.pass(call, async (admission): Promise<Passed<unknown>> => {
+  const passed = await seat.pass(call, async (admission, edited): Promise<Passed<unknown>> => {
     const args = isObject(input) ? structuredClone(admission.arguments) : admission.arguments.input;
     const output = await run(args);
-    if (isAsyncGenerator(output)) return { value: streamed(output, admission, tool), outcome: undefined };
+    if (isAsyncGenerator(output)) return { value: streamed(output, admission, edited, tool), outcome: undefined };
     const failed = ToolMessage.isInstance(output) && output.status === "error";
-    return { value: noteEdit(output, admission, tool), outcome: { kind: failed ? "tool_error" : "success" } };
+    return { value: noteEdit(output, edited, tool), outcome: { kind: failed ? "tool_error" : "success" } };
   });
   if (passed.outcome === "made") return passed.value;
   if (passed.outcome === "renamed") {
@@ -124,7 +124,7 @@ function renamedRefusal(name: string): Refusal {
   return { outcome: "deny", rule: "", code: "approval_refused", message: `This call was not made: ${reason}.`, detail: reason };
 }
 
-function noteEdit(output: unknown, { edited }: Admission, tool: StructuredToolLike): unknown {
+function noteEdit(output: unknown, edited: readonly string[], tool: StructuredToolLike): unknown {
   if (edited.length === 0) return output;
   const note = editedText(edited);
   if (tool.responseFormat === "content_and_artifact" && Array.isArray(output)) return [withNote(note, output[0]), ...output.slice(1)];
@@ -132,12 +132,12 @@ function noteEdit(output: unknown, { edited }: Admission, tool: StructuredToolLi
 }
 
 /** A tool that streams is over when its last chunk has been taken. */
-async function* streamed(output: AsyncGenerator, admission: Admission, tool: StructuredToolLike): AsyncGenerator {
+async function* streamed(output: AsyncGenerator, admission: Admission, edited: readonly string[], tool: StructuredToolLike): AsyncGenerator {
   let outcome: Outcome = { kind: "unknown", reason: "the tool threw, or nobody took its output" };
   try {
     const last = yield* output;
     outcome = { kind: "success" };
-    return noteEdit(last, admission, tool);
+    return noteEdit(last, edited, tool);
   } finally {
     await admission.settle(outcome);
   }

@@ -28,7 +28,7 @@ export interface Seat {
   /** Records that a call was refused which no policy decides. */
   refuse(call: SeatCall, refusal: Omit<Refusal, "outcome">): Promise<Refusal>;
   /** Decides a call, makes it with `forward`, and settles it. Throws what interrupts the graph, what `forward` throws, and the reason of an abort. */
-  pass<T>(call: SeatCall, forward: (released: Admission) => Promise<Passed<T>>): Promise<Made<T> | Refusal | Renaming>;
+  pass<T>(call: SeatCall, forward: (admission: Admission, edited: readonly string[]) => Promise<Passed<T>>): Promise<Made<T> | Refusal | Renaming>;
 }
 
 export interface SeatCall {
@@ -71,7 +71,7 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
   }
 
   async function admit(call: SeatCall, request: CallRequest, run: TaskRun | undefined, key: string | undefined): Promise<Admission | Refusal | Renaming> {
-    const earlier = key === undefined ? undefined : run?.attempts.get(key);
+    const earlier = key === undefined ? undefined : run?.attempts.get(key)?.admission;
     const review = run?.canInterrupt && options.approval !== "in_place" ? reviewer(call.name, run) : undefined;
     const admitted = await guard.admit({
       ...request,
@@ -81,7 +81,7 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
     if (admitted.outcome === "suspended") throw admitted.cause;
     if (review?.asked && key !== undefined) run?.keepsResult(key);
     const { renamed } = review ?? {};
-    if (!renamed) return earlier && admitted.outcome === "allow" ? { ...admitted, edited: earlier.edited } : admitted;
+    if (!renamed) return admitted;
     if (key !== undefined) run?.keep(key, { kind: "renamed", ...renamed });
     return { outcome: "renamed", ...renamed };
   }
@@ -131,8 +131,10 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
           if (admitted.outcome === "deny" && admitted.code === "cancelled" && request.signal?.aborted) throw request.signal.reason;
           return admitted;
         }
-        if (key !== undefined) run?.attempts.set(key, admitted);
-        const passed = await settled(admitted, () => forward(admitted), () => keepOpen(admitted));
+        // A further attempt is made with what a person edited for the first.
+        const edited = (key === undefined ? undefined : run?.attempts.get(key)?.edited) ?? admitted.edited;
+        if (key !== undefined) run?.attempts.set(key, { admission: admitted, edited });
+        const passed = await settled(admitted, () => forward(admitted, edited), () => keepOpen(admitted));
         if (key !== undefined && passed.outcome) run?.keep(key, { kind: "over", result: passed.value });
         return { outcome: "made", value: passed.value };
       } catch (error) {

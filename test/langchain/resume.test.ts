@@ -1,0 +1,229 @@
+import { ToolNode } from "@langchain/langgraph/prebuilt";
+import { AIMessage } from "@langchain/core/messages";
+import { tool } from "@langchain/core/tools";
+import { guardTools, holdpointMiddleware, type ReviewRequest } from "@holdpoint/langchain";
+import { Command, END, interrupt, type Interrupt, MemorySaver, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { createAgent, toolRetryMiddleware } from "langchain";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { ask, canaries, type Calls, modelCalling, setGuard, told } from "./setting.ts";
+
+type Interrupted = { readonly __interrupt__?: readonly Interrupt<ReviewRequest>[] };
+
+const interruptsOf = (result: object) => (result as Interrupted).__interrupt__ ?? [];
+const decide = (...decisions: object[]) => new Command({ resume: { decisions } });
+
+function agentWith(calls: Calls, setting = setGuard()) {
+  const { tools, ran } = canaries();
+  const agent = createAgent({ model: modelCalling(calls), tools, checkpointer: new MemorySaver(), middleware: [holdpointMiddleware(setting.session)] });
+  const thread = { configurable: { thread_id: "t" } };
+  return { ...setting, ran, run: () => agent.invoke(ask, thread), resume: (command: Command) => agent.invoke(command as never, thread) };
+}
+
+test("a hold interrupts the graph with the request of the human-in-the-loop middleware; the yes makes the call, charged and recorded once", async () => {
+  const { run, resume, ran, count, charged } = agentWith([{ name: "pay", args: { amount: 50 } }]);
+  const [held] = interruptsOf(await run());
+  expect(held?.value).toEqual({
+    actionRequests: [{ name: "pay", args: { amount: 50 }, description: expect.stringContaining("Over 20\n\nTool: pay\nArgs: {\n  \"amount\": 50\n}") }],
+    reviewConfigs: [{ actionName: "pay", allowedDecisions: ["approve", "edit", "reject"] }],
+  });
+  expect([ran, charged("payments"), count("decision")]).toEqual([[], 0, 0]);
+  const { messages } = await resume(decide({ type: "approve" }));
+  expect(told(messages)).toEqual([["success", "did pay 50"]]);
+  expect([ran, charged("payments")]).toEqual([["pay(50)"], 1]);
+  expect(["approval.requested", "approval.granted", "approval.used", "decision", "outcome"].map(count)).toEqual([1, 1, 1, 1, 1]);
+});
+
+test("[refused-spends-nothing] a reject tells the model the person's reason, and charges nothing", async () => {
+  const { run, resume, ran, charged, decisions } = agentWith([{ name: "pay", args: { amount: 50 } }]);
+  await run();
+  const { messages } = await resume(decide({ type: "reject", message: "too much" }));
+  expect(told(messages)).toEqual([["error", "[HOLDPOINT DENIED] A person was asked and refused this call: too much."]]);
+  expect([ran, charged("payments"), decisions().length]).toEqual([[], 0, 1]);
+});
+
+test("an edit is decided again: within the policy it is made and the model is told, against it it is refused", async () => {
+  const fine = agentWith([{ name: "pay", args: { amount: 50 } }]);
+  await fine.run();
+  const made = await fine.resume(decide({ type: "edit", editedAction: { name: "pay", args: { amount: 30 } } }));
+  expect(told(made.messages)).toEqual([["success", "[HOLDPOINT] A person changed `/amount` before this call was made.\ndid pay 30"]]);
+  const wrong = agentWith([{ name: "pay", args: { amount: 50 } }]);
+  await wrong.run();
+  const refused = await wrong.resume(decide({ type: "edit", editedAction: { name: "pay", args: { amount: 300 } } }));
+  expect(told(refused.messages)).toEqual([["error", "[HOLDPOINT DENIED] At most 100."]]);
+  expect([fine.ran, wrong.ran]).toEqual([["pay(30)"], []]);
+});
+
+test("[nothing-leaves-unchecked] an edit that names another tool is decided as a call of that tool (31)", async () => {
+  const rename = (name: string, args: object) => decide({ type: "edit", editedAction: { name, args } });
+  const allowed = agentWith([{ name: "pay", args: { amount: 50 } }]);
+  await allowed.run();
+  expect(told((await allowed.resume(rename("look", {}))).messages)).toEqual([["success", "did look "]]);
+  expect(allowed.decisions()).toMatchObject([{ tool: "pay", code: "approval_refused" }, { tool: "look", code: "allowed" }]);
+
+  for (const name of ["unlisted", "secret", "nowhere"]) {
+    const denied = agentWith([{ name: "pay", args: { amount: 50 } }]);
+    await denied.run();
+    expect(told((await denied.resume(rename(name, {}))).messages)).toEqual([["error", `[HOLDPOINT DENIED] Tool \`${name}\` is not available.`]]);
+    expect(denied.ran).toEqual([]);
+  }
+
+  const held = agentWith([{ name: "pay", args: { amount: 50 } }]);
+  await held.run();
+  const [second] = interruptsOf(await held.resume(rename("refund", { amount: 3 })));
+  expect(second?.value.actionRequests).toMatchObject([{ name: "refund", args: { amount: 3 } }]);
+  expect(held.ran).toEqual([]);
+  expect(told((await held.resume(decide({ type: "approve" }))).messages)).toEqual([["success", "did refund 3"]]);
+  expect(held.ran).toEqual(["refund(3)"]);
+  expect(held.decisions()).toMatchObject([{ tool: "pay", code: "approval_refused" }, { tool: "refund", code: "allowed" }]);
+});
+
+test("[fail-closed] what is no single decision refuses", async () => {
+  const answers: unknown[] = [true, "approve", { decisions: [] }, { decisions: [{ type: "approve" }, { type: "approve" }] }, { decisions: [{ type: "yes" }] }, { type: "approve" }];
+  answers.push({ decisions: [{ type: "edit", editedAction: { name: "pay" } }] }, { decisions: [{ type: "edit", editedAction: { name: "pay", args: "all" } }] });
+  for (const resume of answers) {
+    const agent = agentWith([{ name: "pay", args: { amount: 50 } }]);
+    await agent.run();
+    const [message] = told((await agent.resume(new Command({ resume }))).messages);
+    // An edit without arguments approves the call as it is.
+    if (JSON.stringify(resume).includes('"edit"') && !JSON.stringify(resume).includes('"all"')) continue;
+    expect([message?.[0], agent.ran]).toEqual(["error", []]);
+  }
+});
+
+test("parallel holds are a question each, answered by the interrupt's id; calls that passed before are not made again", async () => {
+  const { run, resume, ran, count, charged } = agentWith([
+    { name: "look", args: {} },
+    { name: "pay", args: { amount: 50 } },
+    { name: "pay", args: { amount: 50 } },
+    { name: "refund", args: { amount: 1 } },
+  ]);
+  const held = interruptsOf(await run());
+  expect(held.map(({ value }) => value.actionRequests[0]?.name)).toEqual(["pay", "pay", "refund"]);
+  expect(ran).toEqual(["look()"]);
+  const [first, second, third] = held.map(({ id }) => String(id)) as [string, string, string];
+  const answers = { [first]: { decisions: [{ type: "reject" }] }, [second]: { decisions: [{ type: "approve" }] }, [third]: { decisions: [{ type: "approve" }] } };
+  const { messages } = await resume(new Command({ resume: answers }));
+  expect(told(messages).map(([status]) => status)).toEqual(["success", "error", "success", "success"]);
+  expect([...ran].sort()).toEqual(["look()", "pay(50)", "refund(1)"]);
+  expect([charged("payments"), charged("looks"), count("decision")]).toEqual([1, 1, 4]);
+});
+
+test("an answer that comes after the request has expired is no yes", async () => {
+  let now = 1_000_000;
+  const policy = { version: "1", default: "deny", tools: { pay: { require_approval: [{ conditions: [], timeout: "1m" }] } } } as const;
+  const { run, resume, ran } = agentWith([{ name: "pay", args: {} }], setGuard({ policy, clock: () => now }));
+  await run();
+  now += 61_000;
+  expect(told((await resume(decide({ type: "approve" }))).messages)).toMatchObject([["error", expect.stringContaining("after the request had expired")]]);
+  expect(ran).toEqual([]);
+});
+
+test("without a checkpointer the guard's approver is asked, and without one the refusal says so", async () => {
+  const { tools, ran } = canaries();
+  const run = (setting: ReturnType<typeof setGuard>) =>
+    createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, middleware: [holdpointMiddleware(setting.session)] }).invoke(ask);
+  expect(told((await run(setGuard())).messages)).toEqual([
+    ["error", "[HOLDPOINT APPROVAL REQUIRED] This call requires approval, and no approver is configured."],
+  ]);
+  expect(told((await run(setGuard({ approve: () => ({ approved: true, by: "bob" }) }))).messages)).toEqual([["success", "did pay 50"]]);
+  expect(ran).toEqual(["pay(50)"]);
+});
+
+test("[decided-once] a tool that interrupts the graph by itself goes on as the same call: charged and recorded once (35)", async () => {
+  const { session, charged, count, guard } = setGuard();
+  const got: unknown[] = [];
+  let runs = 0;
+  const pay = tool(
+    ({ amount }) => {
+      runs++;
+      got.push(interrupt("which account?"), interrupt("which day?"));
+      return `paid ${amount}`;
+    },
+    { name: "pay", description: "", schema: z.object({ amount: z.number() }) },
+  );
+  const thread = { configurable: { thread_id: "t" } };
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 50 } }]),
+    tools: [pay],
+    checkpointer: new MemorySaver(),
+    middleware: [holdpointMiddleware(session)],
+  });
+  await agent.invoke(ask, thread);
+  await agent.invoke(decide({ type: "approve" }) as never, thread);
+  await agent.invoke(new Command({ resume: "savings" }) as never, thread);
+  const { messages } = await agent.invoke(new Command({ resume: "monday" }) as never, thread);
+  expect(told(messages)).toEqual([["success", "paid 50"]]);
+  expect(got).toEqual(["savings", "monday"]);
+  expect([runs, charged("payments"), count("decision"), count("outcome"), count("approval.granted")]).toEqual([3, 1, 1, 1, 1]);
+  guard.update({ version: "1", default: "deny" }, { carry: false });
+});
+
+test("a call that was interrupted by its tool is refused on resume where the policy refuses it by then", async () => {
+  const { session, guard, audit } = setGuard();
+  let finished = false;
+  const look = tool(
+    () => {
+      interrupt("sure?");
+      finished = true;
+      return "ok";
+    },
+    { name: "look", description: "", schema: z.object({}) },
+  );
+  const thread = { configurable: { thread_id: "t" } };
+  const agent = createAgent({ model: modelCalling([{ name: "look", args: {} }]), tools: [look], checkpointer: new MemorySaver(), middleware: [holdpointMiddleware(session)] });
+  await agent.invoke(ask, thread);
+  guard.update({ version: "1", default: "deny" }, { carry: false });
+  const { messages } = await agent.invoke(new Command({ resume: "yes" }) as never, thread);
+  expect(told(messages)).toEqual([["error", "[HOLDPOINT DENIED] Tool `look` is not available."]]);
+  expect([finished, audit.events.filter(({ type }) => type === "outcome")]).toMatchObject([false, []]);
+});
+
+test("a retried call that a person approved by interrupt is asked about once", async () => {
+  const { session, charged, count } = setGuard();
+  let runs = 0;
+  const pay = tool(
+    () => {
+      if (++runs < 3) throw new Error("not yet");
+      return "paid";
+    },
+    { name: "pay", description: "", schema: z.object({ amount: z.number() }) },
+  );
+  const retry = toolRetryMiddleware({ maxRetries: 3, initialDelayMs: 1 });
+  const thread = { configurable: { thread_id: "t" } };
+  const model = modelCalling([{ name: "pay", args: { amount: 50 } }]);
+  const agent = createAgent({ model, tools: [pay], checkpointer: new MemorySaver(), middleware: [holdpointMiddleware(session)] });
+  await agent.invoke(ask, thread);
+  expect(told((await agent.invoke(decide({ type: "approve" }) as never, thread)).messages)[0]?.[0]).toBe("error");
+  const again = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 60 }, id: "other" }]), tools: [pay], middleware: [retry, holdpointMiddleware(setGuard({ approve: () => ({ approved: true }) }).session)] });
+  expect(told((await again.invoke(ask)).messages)).toEqual([["success", "paid"]]);
+  expect([runs, charged("payments"), count("approval.requested")]).toEqual([3, 1, 1]);
+});
+
+test("in a ToolNode, where calls share a task, each yes is for its own call and no call is made twice", async () => {
+  const { session, charged, count } = setGuard();
+  const { tools, ran } = canaries();
+  const calls = [
+    { name: "look", args: {} },
+    { name: "pay", args: { amount: 50 } },
+    { name: "refund", args: { amount: 7 } },
+  ].map((call, index) => ({ ...call, id: `c${index}`, type: "tool_call" as const }));
+  const graph = new StateGraph(MessagesAnnotation)
+    .addNode("model", () => ({ messages: [new AIMessage({ content: "", tool_calls: calls })] }))
+    .addNode("tools", new ToolNode(guardTools(tools, session)))
+    .addEdge(START, "model")
+    .addEdge("model", "tools")
+    .addEdge("tools", END)
+    .compile({ checkpointer: new MemorySaver() });
+  const thread = { configurable: { thread_id: "t" } };
+  const asked: unknown[] = [];
+  let result = await graph.invoke({ messages: [] }, thread);
+  for (const type of ["approve", "reject"]) {
+    asked.push(...interruptsOf(result).map(({ value }) => value.actionRequests[0]?.name));
+    result = (await graph.invoke(decide({ type }) as never, thread)) as typeof result;
+  }
+  expect(asked).toEqual(["pay", "refund"]);
+  expect(told(result.messages).map(([status]) => status)).toEqual(["success", "success", "error"]);
+  expect(ran).toEqual(["look()", "pay(50)"]);
+  expect([charged("payments"), charged("looks"), count("decision")]).toEqual([1, 1, 3]);
+});
