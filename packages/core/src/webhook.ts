@@ -25,7 +25,7 @@ export interface WebhookOptions {
 /** What a webhook posts: the request, without its signal; secret argument fields read `(secret)`. */
 export type WebhookBody = { readonly v: 1; readonly type: "approval.requested" } & Omit<ApprovalRequest, "signal">;
 
-export const signatureHeader = "holdpoint-signature";
+const signatureHeader = "holdpoint-signature";
 
 /**
  * Tells a URL of each request for approval; for `createGuard({ notify })`. The body is signed: `holdpoint-signature: t=<seconds>,v1=<hex>`, HMAC-SHA-256 of
