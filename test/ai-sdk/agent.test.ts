@@ -1,5 +1,5 @@
-import { createGuard, definePolicy, isRefusal, memoryAudit } from "@holdpoint/core";
 import { guardTools } from "@holdpoint/ai-sdk";
+import { createGuard, definePolicy, isRefusal, memoryAudit } from "@holdpoint/core";
 import { jsonSchema, type ModelMessage, tool } from "ai";
 import { expect, test } from "vitest";
 import { majors, shownOutputs } from "./majors.ts";
@@ -65,7 +65,10 @@ for (const { name, sdk, model: scripted, steps } of majors) {
     const result = await sdk.generateText({ model, tools: guardTools(deskTools(ran), session), prompt: "refund it", stopWhen: steps(3) });
     expect(result.text).toBe("sorry");
     expect(ran).toEqual(["look_up 7"]);
-    expect(shownOutputs(model, 1)).toEqual({ c1: denied("Refunds over $100 go to a person in billing."), c2: { type: "text", value: "customer 7" } });
+    expect(shownOutputs(model, 1)).toEqual({
+      c1: denied("Refunds over $100 go to a person in billing."),
+      c2: { type: "text", value: "customer 7" },
+    });
     expect(result.steps[0]?.toolResults.map(({ output }) => isRefusal(output))).toEqual([true, false]);
   });
 
@@ -95,7 +98,9 @@ for (const { name, sdk, model: scripted, steps } of majors) {
     const model = scripted([[1, 2, 3, 4].map((n) => ({ id: `c${n}`, tool: "refund", input: { amount: n } })), "ok"]);
     await sdk.generateText({ model, tools: guardTools(deskTools(ran), session), prompt: "refund", stopWhen: steps(3) });
     expect(ran).toHaveLength(2);
-    expect(Object.values(shownOutputs(model, 1)).filter((output) => (output as { type: string }).type === "execution-denied")).toHaveLength(2);
+    expect(Object.values(shownOutputs(model, 1)).filter((output) => (output as { type: string }).type === "execution-denied")).toHaveLength(
+      2,
+    );
   });
 
   test(`a hidden tool is not in the set, and one that the policy does not list is denied, ${name}`, async () => {
@@ -103,7 +108,13 @@ for (const { name, sdk, model: scripted, steps } of majors) {
     const session = createGuard({ policy: { ...policy, tools: { look_up: {} } } }).session();
     const tools = guardTools(deskTools(ran), session);
     expect(Object.keys(tools)).toEqual(["refund", "look_up"]);
-    const model = scripted([[{ id: "c1", tool: "refund", input: { amount: 1 } }, { id: "c2", tool: "drop_database", input: {} }], "ok"]);
+    const model = scripted([
+      [
+        { id: "c1", tool: "refund", input: { amount: 1 } },
+        { id: "c2", tool: "drop_database", input: {} },
+      ],
+      "ok",
+    ]);
     await sdk.generateText({ model, tools, prompt: "go", stopWhen: steps(3) });
     expect(ran).toEqual([]);
     expect(shownOutputs(model, 1)).toMatchObject({ c1: denied("Tool `refund` is not available."), c2: { type: "error-text" } });
@@ -163,7 +174,9 @@ for (const { name, sdk, model: scripted, steps } of majors) {
     });
     const tools = guardTools({ look_up: deskTools(ran).look_up }, guard.session());
     const model = scripted([[{ id: "c1", tool: "look_up", input: { id: "1" } }], "ok"]);
-    const result = await sdk.generateText({ model, tools, prompt: "go", stopWhen: steps(2), abortSignal: stop.signal }).catch((error: unknown) => error);
+    const result = await sdk
+      .generateText({ model, tools, prompt: "go", stopWhen: steps(2), abortSignal: stop.signal })
+      .catch((error: unknown) => error);
     expect(ran).toEqual([]);
     expect(result).toMatchObject({ name: "AbortError" });
   });

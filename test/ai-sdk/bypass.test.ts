@@ -1,7 +1,8 @@
 // The AI SDK's part of the bypass catalogue: each way in which a tool of the SDK can be reached past its front door, tried on a tool that writes down that it ran.
-import { createGuard, definePolicy, HoldpointError, isRefusal, memoryAudit, RefusedError } from "@holdpoint/core";
+
 import { assertEnforced, guardTools } from "@holdpoint/ai-sdk";
-import { experimental_toolCaller as toolCaller, dynamicTool, jsonSchema, type ModelMessage, type Tool, tool } from "ai";
+import { createGuard, definePolicy, HoldpointError, isRefusal, memoryAudit, RefusedError } from "@holdpoint/core";
+import { dynamicTool, jsonSchema, type ModelMessage, type Tool, tool, experimental_toolCaller as toolCaller } from "ai";
 import { expect, test } from "vitest";
 import { type Major, majors, shownOutputs } from "./majors.ts";
 
@@ -31,7 +32,14 @@ function canaries(ran: unknown[]) {
       },
     }),
     dynamic: dynamicTool({ ...base, inputSchema: schema, execute: async (input) => void ran.push((input as { n: number }).n) }),
-    provider: { type: "provider", id: "acme.shell", isProviderExecuted: false, args: {}, inputSchema: schema, execute: async ({ n }: { n: number }) => void ran.push(n) } as Tool,
+    provider: {
+      type: "provider",
+      id: "acme.shell",
+      isProviderExecuted: false,
+      args: {},
+      inputSchema: schema,
+      execute: async ({ n }: { n: number }) => void ran.push(n),
+    } as Tool,
   };
 }
 
@@ -71,10 +79,22 @@ for (const { name, sdk, model: scripted, steps } of majors) {
         yield `all of ${n}`;
       },
     });
-    const model = scripted([[{ id: "c1", tool: "danger", input: { n: 1 } }, { id: "c2", tool: "danger", input: { n: 50 } }], "done"]);
-    const result = sdk.streamText({ model, tools: guardTools({ danger: stream }, createGuard({ policy }).session()), prompt: "go", stopWhen: steps(3) });
+    const model = scripted([
+      [
+        { id: "c1", tool: "danger", input: { n: 1 } },
+        { id: "c2", tool: "danger", input: { n: 50 } },
+      ],
+      "done",
+    ]);
+    const result = sdk.streamText({
+      model,
+      tools: guardTools({ danger: stream }, createGuard({ policy }).session()),
+      prompt: "go",
+      stopWhen: steps(3),
+    });
     const preliminary: unknown[] = [];
-    for await (const part of result.fullStream) if (part.type === "tool-result" && part.preliminary && part.toolCallId === "c1") preliminary.push(part.output);
+    for await (const part of result.fullStream)
+      if (part.type === "tool-result" && part.preliminary && part.toolCallId === "c1") preliminary.push(part.output);
     expect(preliminary).toEqual(["part of 1", "all of 1"]);
     expect(shownOutputs(model, 1)).toEqual({ c1: { type: "text", value: "all of 1" }, c2: denied });
     expect(ran).toEqual(["start 1"]);
@@ -84,7 +104,18 @@ for (const { name, sdk, model: scripted, steps } of majors) {
     const told: unknown[] = [];
     const danger = tool({ inputSchema: schema, onInputAvailable: ({ input }) => void told.push(input), execute: async () => "ok" });
     const tools = guardTools({ danger }, createGuard({ policy }).session());
-    await sdk.generateText({ model: scripted([[{ id: "c1", tool: "danger", input: { n: 50 } }, { id: "c2", tool: "danger", input: { n: 5 } }], "done"]), tools, prompt: "go", stopWhen: steps(3) });
+    await sdk.generateText({
+      model: scripted([
+        [
+          { id: "c1", tool: "danger", input: { n: 50 } },
+          { id: "c2", tool: "danger", input: { n: 5 } },
+        ],
+        "done",
+      ]),
+      tools,
+      prompt: "go",
+      stopWhen: steps(3),
+    });
     expect(told).toEqual([{ n: 5 }]);
   });
 
@@ -104,7 +135,12 @@ for (const { name, sdk, model: scripted, steps } of majors) {
     const boom = () => {
       throw new Error("boom");
     };
-    const callbacks = { onToolExecutionStart: boom, experimental_onToolCallStart: boom, telemetry: { isEnabled: false }, experimental_telemetry: { isEnabled: false } };
+    const callbacks = {
+      onToolExecutionStart: boom,
+      experimental_onToolCallStart: boom,
+      telemetry: { isEnabled: false },
+      experimental_telemetry: { isEnabled: false },
+    };
     await sdk.generateText({ model, tools, prompt: "go", stopWhen: steps(3), ...(callbacks as object) }).catch(() => undefined);
     expect(ran).toEqual([]);
   });
@@ -130,7 +166,13 @@ function codeTool(nested: { n: number }, ran: unknown[]) {
 test("[nothing-leaves-unchecked] #20 code mode: nested calls and the caller itself are decided", async () => {
   const ran: unknown[] = [];
   const tools = guardTools({ danger: canaries(ran).async, code: codeTool({ n: 666 }, ran) }, createGuard({ policy }).session());
-  const model = seven.model([[{ id: "c1", tool: "code", input: { code: "danger()" } }, { id: "c2", tool: "code", input: { code: "rm -rf" } }], "done"]);
+  const model = seven.model([
+    [
+      { id: "c1", tool: "code", input: { code: "danger()" } },
+      { id: "c2", tool: "code", input: { code: "rm -rf" } },
+    ],
+    "done",
+  ]);
   await seven.sdk.generateText({
     model,
     tools,
@@ -147,7 +189,11 @@ test("[nothing-leaves-unchecked] #20 code mode: nested calls and the caller itse
 
 test("#20 a call that a tool makes does not use the approval of the call around it", async () => {
   const ran: unknown[] = [];
-  const held = definePolicy({ version: "1", default: "deny", tools: { danger: { require_approval: [{ conditions: [] }] }, code: { require_approval: [{ conditions: [] }] } } });
+  const held = definePolicy({
+    version: "1",
+    default: "deny",
+    tools: { danger: { require_approval: [{ conditions: [] }] }, code: { require_approval: [{ conditions: [] }] } },
+  });
   const session = createGuard({ policy: held }).session();
   const { danger } = guardTools({ danger: canaries(ran).async }, session);
   const code = tool({
@@ -158,7 +204,11 @@ test("#20 a call that a tool makes does not use the approval of the call around 
     },
   });
   const common = { tools: guardTools({ code }, session), stopWhen: seven.steps(3) };
-  const first = await seven.sdk.generateText({ ...common, model: seven.model([[{ id: "c1", tool: "code", input: { n: 1 } }], "done"]), prompt: "go" });
+  const first = await seven.sdk.generateText({
+    ...common,
+    model: seven.model([[{ id: "c1", tool: "code", input: { n: 1 } }], "done"]),
+    prompt: "go",
+  });
   const request = first.content.find(({ type }) => type === "tool-approval-request") as { approvalId: string } | undefined;
   const messages = [
     { role: "user", content: "go" },
@@ -183,7 +233,9 @@ test("[nothing-leaves-unchecked] #25 tools that cannot be guarded are refused wh
     "tool `search` cannot be guarded: the model's provider executes it on its own servers, so no call of it comes by here: leave it out of `guardTools` and add it to the tool set beside, unguarded",
   );
   expect(refused({ search: { ...search, execute: async () => 1 } })).toContain("the model's provider executes it");
-  expect(refused({ search: { type: "provider", id: "acme.web_search", args: {}, inputSchema: schema } })).toContain("the model's provider executes it");
+  expect(refused({ search: { type: "provider", id: "acme.web_search", args: {}, inputSchema: schema } })).toContain(
+    "the model's provider executes it",
+  );
   expect(refused({ ask_user: { inputSchema: schema } })).toContain("it has no `execute`");
 });
 
@@ -193,7 +245,12 @@ test("every property of a tool stays, hidden ones and accessors too; guarding tw
   const danger = Object.defineProperty({ ...canaries([]).async, metadata: { a: 1 } }, "secret", { value: "kept" });
   const once = guardTools({ danger }, session);
   const twice = guardTools({ danger: { ...once.danger, description: "changed" } }, session.with({ run: "r2" }));
-  expect(Object.getOwnPropertyDescriptor(once.danger, "secret")).toEqual({ value: "kept", writable: false, enumerable: false, configurable: false });
+  expect(Object.getOwnPropertyDescriptor(once.danger, "secret")).toEqual({
+    value: "kept",
+    writable: false,
+    enumerable: false,
+    configurable: false,
+  });
   expect(twice.danger.description).toBe("changed");
   await twice.danger.execute?.({ n: 1 }, options);
   expect(audit.events.filter(({ type }) => type === "decision")).toMatchObject([{ outcome: "allow", identity: { run: "r2" } }]);
@@ -203,7 +260,11 @@ test("[sent-is-checked] the tool gets the snapshot: getters, proxies and later e
   const ran: unknown[] = [];
   const { danger } = guardTools({ danger: canaries(ran).async }, createGuard({ policy }).session());
   let reads = 0;
-  const flipping = { get n() { return reads++ === 0 ? 1 : 666; } };
+  const flipping = {
+    get n() {
+      return reads++ === 0 ? 1 : 666;
+    },
+  };
   expect(isRefusal(await danger.execute?.(flipping, options))).toBe(true);
   const live = { n: 1 };
   const running = danger.execute?.(live, options);
@@ -235,5 +296,7 @@ test("assertEnforced names the tools that nobody guards", async () => {
   const session = createGuard({ policy }).session();
   const tools = guardTools({ danger: canaries([]).async }, session);
   expect((await assertEnforced(tools, session)).tested).toEqual(["danger", "execute"]);
-  await expect(assertEnforced({ ...tools, raw: canaries([]).async }, session)).rejects.toThrow("a call gets round the guard through the tool `raw`");
+  await expect(assertEnforced({ ...tools, raw: canaries([]).async }, session)).rejects.toThrow(
+    "a call gets round the guard through the tool `raw`",
+  );
 });

@@ -1,8 +1,8 @@
-import { createGuard } from "@holdpoint/core";
-import { assertEnforced, guardMCPClient, guardTools, toolApproval } from "@holdpoint/ai-sdk";
 import { createMCPClient } from "@ai-sdk/mcp";
 import { createMCPClient as createMCPClient1 } from "@ai-sdk/mcp-v1";
-import { dynamicTool, generateText, jsonSchema, type LanguageModel, streamText, tool, ToolLoopAgent, type ToolSet } from "ai";
+import { assertEnforced, guardMCPClient, guardTools, toolApproval } from "@holdpoint/ai-sdk";
+import { createGuard } from "@holdpoint/core";
+import { dynamicTool, generateText, jsonSchema, type LanguageModel, streamText, ToolLoopAgent, type ToolSet, tool } from "ai";
 import * as ai6 from "ai-v6";
 import { expectTypeOf, test } from "vitest";
 import { z } from "zod";
@@ -21,7 +21,8 @@ test("a guarded tool set is of the type it was, and both majors take it", () => 
   expectTypeOf(guarded).toEqualTypeOf<{ weather: typeof weather; any: typeof any }>();
   generateText({ model, tools: guarded, toolApproval, prompt: "" }).then(({ toolResults }) => {
     const result = toolResults[0];
-    if (result?.dynamic !== true && result?.toolName === "weather") expectTypeOf(result.output).toEqualTypeOf<{ city: string; degrees: number }>();
+    if (result?.dynamic !== true && result?.toolName === "weather")
+      expectTypeOf(result.output).toEqualTypeOf<{ city: string; degrees: number }>();
   });
   streamText({ model, tools: guarded, toolApproval, prompt: "" });
   new ToolLoopAgent({ model, tools: guarded, toolApproval });

@@ -37,7 +37,8 @@ function script(turns: readonly Turn[]): ConstructorParameters<typeof MockLangua
       const now = turn(streamed++);
       const chunks: LanguageModelV4StreamPart[] = [{ type: "stream-start", warnings: [] }];
       for (const part of contentOf(now)) {
-        if (part.type === "text") chunks.push({ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: part.text }, { type: "text-end", id: "t" });
+        if (part.type === "text")
+          chunks.push({ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: part.text }, { type: "text-end", id: "t" });
         else chunks.push(part);
       }
       chunks.push({ type: "finish", finishReason: reasonOf(now), usage });
@@ -48,7 +49,9 @@ function script(turns: readonly Turn[]): ConstructorParameters<typeof MockLangua
 
 type ModelScript = NonNullable<ConstructorParameters<typeof MockLanguageModelV4>[0]>;
 type LanguageModelV4StreamPart =
-  Awaited<ReturnType<Extract<ModelScript["doStream"], (...given: never[]) => unknown>>>["stream"] extends ReadableStream<infer Part> ? Part : never;
+  Awaited<ReturnType<Extract<ModelScript["doStream"], (...given: never[]) => unknown>>>["stream"] extends ReadableStream<infer Part>
+    ? Part
+    : never;
 
 function contentOf(turn: Turn) {
   if (typeof turn === "string") return [{ type: "text" as const, text: turn }];

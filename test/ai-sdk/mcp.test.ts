@@ -1,8 +1,8 @@
-import { createGuard, type GuardOptions, memoryApprovals, memoryAudit, refusalOf } from "@holdpoint/core";
-import { assertEnforced, guardMCPClient, guardTools } from "@holdpoint/ai-sdk";
-import { guardTransport } from "@holdpoint/mcp";
 import * as mcp2 from "@ai-sdk/mcp";
 import * as mcp1 from "@ai-sdk/mcp-v1";
+import { assertEnforced, guardMCPClient, guardTools } from "@holdpoint/ai-sdk";
+import { createGuard, type GuardOptions, memoryApprovals, memoryAudit, refusalOf } from "@holdpoint/core";
+import { guardTransport } from "@holdpoint/mcp";
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import type { ModelMessage, ToolSet } from "ai";
@@ -76,33 +76,43 @@ for (const { client, createMCPClient } of clients) {
         expect(shownOutputs(model, 1)).toMatchObject({ c1: { type: "content", value: [{ type: "text", text: "hi" }] } });
       }
       expect(calls).toEqual(["echo hi", "echo hi", "echo hi"]);
-      expect(audit.events.map(({ type }) => type).filter((type) => type === "decision" || type === "outcome")).toEqual(["decision", "outcome", "decision", "outcome", "decision", "outcome"]);
+      expect(audit.events.map(({ type }) => type).filter((type) => type === "decision" || type === "outcome")).toEqual([
+        "decision",
+        "outcome",
+        "decision",
+        "outcome",
+        "decision",
+        "outcome",
+      ]);
       const model = scripted([[{ id: "c4", tool: "echo", input: { text: "hi" } }], "done"]);
       await sdk.generateText({ model, tools, prompt: "go", stopWhen: steps(3) });
       expect(JSON.stringify(shownOutputs(model, 1))).toContain("execution-denied");
       expect(calls).toHaveLength(3);
     });
 
-    test(titled("[nothing-leaves-unchecked] #19 execute, callTool, toolsFromDefinitions, a second tools(), the tools of before"), async () => {
-      const { calls, transport } = await upstream();
-      const raw = await createMCPClient({ transport: transport as never });
-      const before = await raw.tools();
-      const definitions = await raw.listTools();
-      const mcp = guardMCPClient(raw, createGuard({ policy }).session());
-      const given = { toolCallId: "c", messages: [], context: {} };
-      const run = (tools: object) => (tools as ToolSet)["echo"]?.execute?.({ text: "bad" }, given);
-      const results = [
-        await run(await mcp.tools()),
-        await run(await raw.tools()),
-        await run(mcp.toolsFromDefinitions(definitions)),
-        await run(before),
-        await mcp.callTool(call("echo", { text: "bad" })),
-        await raw.callTool(call("drop", {})),
-      ];
-      for (const result of results) expect(JSON.stringify(result)).toContain("[HOLDPOINT DENIED]");
-      expect((await raw.listTools()).tools.map((tool) => tool.name)).toEqual(["echo", "fail", "pay"]);
-      expect(calls).toEqual([]);
-    });
+    test(
+      titled("[nothing-leaves-unchecked] #19 execute, callTool, toolsFromDefinitions, a second tools(), the tools of before"),
+      async () => {
+        const { calls, transport } = await upstream();
+        const raw = await createMCPClient({ transport: transport as never });
+        const before = await raw.tools();
+        const definitions = await raw.listTools();
+        const mcp = guardMCPClient(raw, createGuard({ policy }).session());
+        const given = { toolCallId: "c", messages: [], context: {} };
+        const run = (tools: object) => (tools as ToolSet)["echo"]?.execute?.({ text: "bad" }, given);
+        const results = [
+          await run(await mcp.tools()),
+          await run(await raw.tools()),
+          await run(mcp.toolsFromDefinitions(definitions)),
+          await run(before),
+          await mcp.callTool(call("echo", { text: "bad" })),
+          await raw.callTool(call("drop", {})),
+        ];
+        for (const result of results) expect(JSON.stringify(result)).toContain("[HOLDPOINT DENIED]");
+        expect((await raw.listTools()).tools.map((tool) => tool.name)).toEqual(["echo", "fail", "pay"]);
+        expect(calls).toEqual([]);
+      },
+    );
 
     test(titled("isError reaches the model as an error, and the trail as one"), async () => {
       const { tools, audit } = await desk();
@@ -114,7 +124,12 @@ for (const { client, createMCPClient } of clients) {
 
     test(titled("an approval is asked once, in the SDK's flow, for both seams"), async () => {
       const { tools, calls, audit } = await desk();
-      const first = await sdk.generateText({ model: scripted([[{ id: "c1", tool: "pay", input: { n: 50 } }], "done"]), tools, prompt: "go", stopWhen: steps(3) });
+      const first = await sdk.generateText({
+        model: scripted([[{ id: "c1", tool: "pay", input: { n: 50 } }], "done"]),
+        tools,
+        prompt: "go",
+        stopWhen: steps(3),
+      });
       const request = first.content.find(({ type }) => type === "tool-approval-request") as { approvalId: string } | undefined;
       expect(calls).toEqual([]);
       const messages = [
@@ -147,7 +162,8 @@ for (const { client, createMCPClient } of clients) {
     let lost = 0;
     const send = transport.send.bind(transport);
     transport.send = async (message, options) => {
-      if ((message as { method?: string }).method === "tools/call" && lost++ < 1) throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
+      if ((message as { method?: string }).method === "tools/call" && lost++ < 1)
+        throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
       return send(message, options);
     };
     let asked = 0;

@@ -53,7 +53,9 @@ export function refusedCalls(messages: unknown): readonly RefusedCall[] {
 /** The tool call that each approval id was given for: as in the SDK, an assistant's message alone says so. */
 function approvalRequests(history: readonly unknown[]): ReadonlyMap<unknown, unknown> {
   const told = history.filter((message) => isObject(message) && message["role"] === "assistant");
-  return new Map(told.flatMap((message) => partsOf(message, "tool-approval-request")).map((part) => [part["approvalId"], part["toolCallId"]]));
+  return new Map(
+    told.flatMap((message) => partsOf(message, "tool-approval-request")).map((part) => [part["approvalId"], part["toolCallId"]]),
+  );
 }
 
 function partsOf(message: unknown, type: string): readonly Record<string, unknown>[] {

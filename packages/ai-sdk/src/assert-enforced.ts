@@ -15,7 +15,10 @@ import { toolSeat } from "./tool-seat.ts";
  * const tools = guardTools({ weather, ...(await mcp.tools()) }, session);
  * await assertEnforced(tools, session);
  */
-export async function assertEnforced(target: McpClientLike | Readonly<Record<string, object>>, session: Session): Promise<EnforcementReport> {
+export async function assertEnforced(
+  target: McpClientLike | Readonly<Record<string, object>>,
+  session: Session,
+): Promise<EnforcementReport> {
   return isClient(target) ? clientReport(target) : toolSetReport(target, session);
 }
 
@@ -27,7 +30,11 @@ async function toolSetReport(tools: Readonly<Record<string, object>>, session: S
   for (const [kind, execute] of Object.entries(tripWires)) {
     let tripped = false;
     const name = `${canaryPrefix}${crypto.randomUUID()}`;
-    const canary = guardTool(name, { execute: execute(() => (tripped = true)) }, toolSeat({ key: name, name, local: true }, session, { server }));
+    const canary = guardTool(
+      name,
+      { execute: execute(() => (tripped = true)) },
+      toolSeat({ key: name, name, local: true }, session, { server }),
+    );
     if (!(await isStopped(canary)) || tripped) leaks.push(`an \`execute\` that is ${kind}`);
   }
   if (leaks.length > 0) throw notEnforced(leaks);

@@ -30,14 +30,17 @@ const sessions = new WeakMap<object, Session>();
 export function guardMCPClient<T extends McpClientLike>(client: T, session: Session, options: GuardMcpClientOptions = {}): T {
   const known = sessions.get(client);
   if (known === session) return client;
-  if (known) throw new HoldpointError("configuration", "this client is guarded under another session: give each session a client of its own");
+  if (known)
+    throw new HoldpointError("configuration", "this client is guarded under another session: give each session a client of its own");
   guardTransport(transportOf(client), session, options);
 
   const { server, identify, approval } = options;
   const guarded = (tools: object) => guardTools(tools as Record<string, object>, session, { server, identify, approval });
   // Version 1 calls a tool's arguments `args`, version 2 `arguments`.
   const { tools, toolsFromDefinitions, callTool, close } = client as unknown as Record<string, (...given: unknown[]) => unknown>;
-  const endRoute = guardOf(session).route(session, server, async ({ tool, arguments: args }) => callTool?.call(client, { name: tool, arguments: args, args }));
+  const endRoute = guardOf(session).route(session, server, async ({ tool, arguments: args }) =>
+    callTool?.call(client, { name: tool, arguments: args, args }),
+  );
   const methods: Record<string, (...given: unknown[]) => unknown> = {
     tools: async (...given) => guarded((await tools?.apply(client, given)) as object),
     toolsFromDefinitions: (...given) => guarded(toolsFromDefinitions?.apply(client, given) as object),
@@ -55,5 +58,8 @@ export function guardMCPClient<T extends McpClientLike>(client: T, session: Sess
 function transportOf(client: object): TransportLike {
   const { transport } = client as { readonly transport?: Partial<TransportLike> };
   if (typeof transport?.send === "function" && typeof transport.close === "function") return transport as TransportLike;
-  throw new HoldpointError("configuration", "this client has no transport that can be guarded: pass `createMCPClient` a `guardTransport(…)` as its `transport`, and its tools to `guardTools`");
+  throw new HoldpointError(
+    "configuration",
+    "this client has no transport that can be guarded: pass `createMCPClient` a `guardTransport(…)` as its `transport`, and its tools to `guardTools`",
+  );
 }

@@ -21,20 +21,28 @@ export interface GuardToolsOptions extends SeatOptions {
  * const tools = guardTools({ weather, ...(await mcp.tools()) }, guard.session({ user: "ann" }));
  * const { text } = await generateText({ model, tools, prompt: "Is it raining in Bern?" });
  */
-export function guardTools<TOOLS extends Readonly<Record<string, object>>>(tools: TOOLS, session: Session, options: GuardToolsOptions = {}): TOOLS {
+export function guardTools<TOOLS extends Readonly<Record<string, object>>>(
+  tools: TOOLS,
+  session: Session,
+  options: GuardToolsOptions = {},
+): TOOLS {
   const guard = guardOf(session);
   const guarded: Record<string, object> = Object.create(null);
   for (const key of Object.keys(tools)) {
     const tool = unguarded(tools[key] as object, guard);
     const served = servedName(tool);
     const name = options.nameOf ? options.nameOf(key, tool) : (served ?? key);
-    if (guard.shows(options.server, name)) guarded[key] = guardTool(key, tool, toolSeat({ key, name, local: served === undefined }, session, options));
+    if (guard.shows(options.server, name))
+      guarded[key] = guardTool(key, tool, toolSeat({ key, name, local: served === undefined }, session, options));
   }
   return Object.defineProperties({}, Object.getOwnPropertyDescriptors(guarded)) as TOOLS;
 }
 
 /** Every guarded `execute`, which a spread of the tool keeps. */
-const seats = new WeakMap<object, { readonly seat: ToolSeat; readonly original: object; readonly replaced: ReadonlyMap<string, unknown> }>();
+const seats = new WeakMap<
+  object,
+  { readonly seat: ToolSeat; readonly original: object; readonly replaced: ReadonlyMap<string, unknown> }
+>();
 
 /** Where a tool meets its guard; `undefined` for a tool that is not guarded. */
 export function seatOf(tool: unknown): ToolSeat | undefined {
@@ -64,11 +72,13 @@ export function guardTool(key: string, tool: object, seat: ToolSeat): object {
     replaced.set("execute", guardedExecute(tool, execute as Execute, seat));
     replaced.set("toModelOutput", modelOutput(tool, toModelOutput as ToModelOutput | undefined));
     if (seat.native) replaced.set("needsApproval", asksFirst(tool, needsApproval, seat));
-    if (typeof onInputAvailable === "function") replaced.set("onInputAvailable", onlyWhereItPasses(tool, onInputAvailable, seat));
+    if (typeof onInputAvailable === "function")
+      replaced.set("onInputAvailable", onlyWhereItPasses(tool, onInputAvailable as OnInputAvailable, seat));
   } else if (!isLocalCaller(caller)) {
     throw cannotGuard(key, tool);
   }
-  if (isLocalCaller(caller)) replaced.set("experimental_toolCaller", { ...caller, bind: (tools: object) => guardTool(key, caller.bind(tools), seat) });
+  if (isLocalCaller(caller))
+    replaced.set("experimental_toolCaller", { ...caller, bind: (tools: object) => guardTool(key, caller.bind(tools), seat) });
 
   // Descriptors, not values: the SDK keeps what makes a tool a caller of others in a property that a spread would lose.
   const descriptors = Object.getOwnPropertyDescriptors(tool) as Record<string, PropertyDescriptor>;
@@ -112,8 +122,10 @@ export async function asksNatively(seat: ToolSeat, input: unknown, options: Exec
   }
 }
 
+type OnInputAvailable = (options: unknown) => unknown;
+
 /** The SDK tells a tool of its input before anything is decided; a call that does not pass by itself is not told. */
-function onlyWhereItPasses(tool: object, onInputAvailable: Function, seat: ToolSeat) {
+function onlyWhereItPasses(tool: object, onInputAvailable: OnInputAvailable, seat: ToolSeat) {
   return async (options: ExecuteOptions & { readonly input?: unknown }): Promise<void> => {
     if (await seat.wouldPass(options.input, options)) await Reflect.apply(onInputAvailable, tool, [options]);
   };
@@ -138,7 +150,10 @@ function cannotGuard(key: string, tool: object): HoldpointError {
   const why = isProviderExecuted(tool)
     ? "the model's provider executes it on its own servers, so no call of it comes by here"
     : "it has no `execute`, so its calls are made elsewhere, such as in the browser";
-  return new HoldpointError("configuration", `tool \`${key}\` cannot be guarded: ${why}: leave it out of \`guardTools\` and add it to the tool set beside, unguarded`);
+  return new HoldpointError(
+    "configuration",
+    `tool \`${key}\` cannot be guarded: ${why}: leave it out of \`guardTools\` and add it to the tool set beside, unguarded`,
+  );
 }
 
 /** The name that an MCP server gave the tool. `@ai-sdk/mcp` keeps it in the tool's metadata, whatever key the host gives the tool. */

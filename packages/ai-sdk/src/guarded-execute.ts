@@ -10,7 +10,8 @@ export type Execute = (input: unknown, options?: ExecuteOptions) => unknown;
  * answer is a promise that can also be iterated; iterated, it adds one preliminary part.
  */
 export function guardedExecute(tool: object, execute: Execute, seat: ToolSeat): Execute {
-  const forward = (admission: Admission, options: ExecuteOptions | undefined) => Reflect.apply(execute, tool, [admission.arguments, options]);
+  const forward = (admission: Admission, options: ExecuteOptions | undefined) =>
+    Reflect.apply(execute, tool, [admission.arguments, options]);
 
   async function pass(input: unknown, options: ExecuteOptions | undefined): Promise<unknown> {
     const admission = await admitted(seat, input, options);
@@ -66,7 +67,11 @@ async function settled(admission: Admission, result: unknown): Promise<unknown> 
 }
 
 /** Hands on every part as it comes. The last one is the result; a reader that stops early leaves the outcome unknown. */
-async function* settleWhenDone(admission: Admission, parts: AsyncIterable<unknown>, options?: ExecuteOptions): AsyncGenerator<unknown, unknown> {
+async function* settleWhenDone(
+  admission: Admission,
+  parts: AsyncIterable<unknown>,
+  options?: ExecuteOptions,
+): AsyncGenerator<unknown, unknown> {
   let outcome: Outcome = failure(options, "the result was not read to its end");
   const iterator = parts[Symbol.asyncIterator]();
   let done = false;

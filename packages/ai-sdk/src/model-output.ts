@@ -36,7 +36,11 @@ export function modelOutput(tool: object, original: ToModelOutput | undefined): 
     if (isToolError(output)) return errorOutput(output.content);
     return original ? Reflect.apply(original, tool, [options]) : defaultOutput(output);
   };
-  async function convertEdited(options: Parameters<ToModelOutput>[0], edited: readonly unknown[], output: unknown): Promise<ToolResultOutput> {
+  async function convertEdited(
+    options: Parameters<ToModelOutput>[0],
+    edited: readonly unknown[],
+    output: unknown,
+  ): Promise<ToolResultOutput> {
     const note = editedText(edited.map(String));
     return withNote(note, (await convert({ ...options, output })) as ToolResultOutput);
   }
@@ -59,7 +63,9 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** `error-text` and `error-json` are the two forms of the SDK that tell the model of a failure. */
 function errorOutput(content: readonly unknown[]): ToolResultOutput {
-  const texts = content.map((part) => (isObject(part) && part["type"] === "text" && typeof part["text"] === "string" ? part["text"] : undefined));
+  const texts = content.map((part) =>
+    isObject(part) && part["type"] === "text" && typeof part["text"] === "string" ? part["text"] : undefined,
+  );
   if (texts.every((text) => text !== undefined)) return { type: "error-text", value: texts.join("\n") };
   return { type: "error-json", value: plainJson(content) };
 }
@@ -76,6 +82,9 @@ function plainJson(value: unknown): unknown {
 
 function withNote(note: string, output: ToolResultOutput): ToolResultOutput {
   if (output.type === "text" || output.type === "error-text") return { ...output, value: `${note}\n${String(output.value)}` };
-  const parts = output.type === "content" && Array.isArray(output.value) ? output.value : [{ type: "text", text: JSON.stringify(output.value ?? null) }];
+  const parts =
+    output.type === "content" && Array.isArray(output.value)
+      ? output.value
+      : [{ type: "text", text: JSON.stringify(output.value ?? null) }];
   return { type: "content", value: [{ type: "text", text: note }, ...parts] };
 }

@@ -15,7 +15,12 @@ export interface ApprovalQuestion {
  * @example
  * const result = await generateText({ model, tools: guardTools(tools, session), toolApproval, messages });
  */
-export async function toolApproval({ toolCall, tools = {}, messages, toolsContext }: ApprovalQuestion): Promise<{ type: "user-approval"; reason: string } | "user-approval" | undefined> {
+export async function toolApproval({
+  toolCall,
+  tools = {},
+  messages,
+  toolsContext,
+}: ApprovalQuestion): Promise<{ type: "user-approval"; reason: string } | "user-approval" | undefined> {
   const { toolCallId, toolName, input } = toolCall;
   const tool = Object.hasOwn(tools, toolName) ? tools[toolName] : undefined;
   const options = { toolCallId, messages, context: (toolsContext as Readonly<Record<string, unknown>> | undefined)?.[toolName] };

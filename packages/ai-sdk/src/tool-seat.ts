@@ -1,4 +1,14 @@
-import { type Admission, type CallRequest, type Guard, guardOf, type Identity, type Refusal, type Session, type Suspension, takeSnapshot } from "@holdpoint/core";
+import {
+  type Admission,
+  type CallRequest,
+  type Guard,
+  guardOf,
+  type Identity,
+  type Refusal,
+  type Session,
+  type Suspension,
+  takeSnapshot,
+} from "@holdpoint/core";
 import { answerTo, type HistoryAnswer, isReplayed, refusedCalls } from "./approval-history.ts";
 
 /** What the AI SDK hands a tool beside its input: `context` in 7, `experimental_context` in 6. */

@@ -43,7 +43,12 @@ export async function ask(request: CallRequest, server: string, guard: GuardPart
 }
 
 /** Brings the host's answer to the request that was filed for exactly this call: its id, arguments, definition, identity and the rules that ask. */
-export async function answer(request: CallRequest, server: string, guard: GuardParts, given: HostAnswer): Promise<ApprovalRecord | undefined> {
+export async function answer(
+  request: CallRequest,
+  server: string,
+  guard: GuardParts,
+  given: HostAnswer,
+): Promise<ApprovalRecord | undefined> {
   const call = openPassage(request, server, guard);
   const verdict = await look(call);
   if (verdict.outcome === "deny" || verdict.approvals.length === 0) return undefined;

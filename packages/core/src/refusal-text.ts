@@ -22,7 +22,10 @@ export function refusalDecision({ code, rule, retryAfterMs, waitIsOwn, approval 
 
 /** The last token of a rule's pointer: the whole path would tell what else the policy looks at. */
 function nameOf(rule: string): string {
-  return rule.slice(rule.lastIndexOf("/") + 1).replaceAll("~1", "/").replaceAll("~0", "~");
+  return rule
+    .slice(rule.lastIndexOf("/") + 1)
+    .replaceAll("~1", "/")
+    .replaceAll("~0", "~");
 }
 
 /** What the model is told of a call whose arguments a person changed. `edited` holds JSON Pointers. */
