@@ -98,6 +98,13 @@ for (const major of majors) {
     expect(types(audit.events)).toEqual(["approval.requested", "approval.granted", "decision", "approval.used", "outcome"]);
   });
 
+  test(`beside the SDK's own signatures, ${name}`, async () => {
+    const { tools, paid } = desk();
+    const secret = { experimental_toolApprovalSecret: "a secret of the server" };
+    await answered(major, tools, answer(await asked(major, tools, [call("c1", 50)], secret)), secret);
+    expect(paid).toEqual([50]);
+  });
+
   test(`a refusal of the person is the SDK's own, and the next question finds room again, ${name}`, async () => {
     const { tools, paid, audit } = desk({ maxPendingApprovals: 1 });
     const refused = answer(await asked(major, tools, [call("c1", 50)]), false);

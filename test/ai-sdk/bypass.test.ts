@@ -296,6 +296,7 @@ test("assertEnforced names the tools that nobody guards", async () => {
   const session = createGuard({ policy }).session();
   const tools = guardTools({ danger: canaries([]).async }, session);
   expect((await assertEnforced(tools, session)).tested).toEqual(["danger", "execute"]);
+  await expect(assertEnforced(tools, createGuard({ policy }).session())).rejects.toThrow("the tool `danger`");
   await expect(assertEnforced({ ...tools, raw: canaries([]).async }, session)).rejects.toThrow(
     "a call gets round the guard through the tool `raw`",
   );

@@ -1,4 +1,4 @@
-import { canaryPrefix, HoldpointError, isRefusal, type Session } from "@holdpoint/core";
+import { canaryPrefix, guardOf, HoldpointError, isRefusal, type Session } from "@holdpoint/core";
 import { assertEnforced as assertTransportEnforced, type EnforcementReport } from "@holdpoint/mcp";
 import type { McpClientLike } from "./guard-mcp-client.ts";
 import { guardTool, seatOf } from "./guard-tools.ts";
@@ -23,7 +23,8 @@ export async function assertEnforced(
 }
 
 async function toolSetReport(tools: Readonly<Record<string, object>>, session: Session): Promise<EnforcementReport> {
-  const open = Object.keys(tools).filter((key) => seatOf(tools[key]) === undefined);
+  const guard = guardOf(session);
+  const open = Object.keys(tools).filter((key) => seatOf(tools[key])?.guard !== guard);
   if (open.length > 0) throw notEnforced(open.map((key) => `the tool \`${key}\``));
   const [server] = Object.keys(tools).map((key) => seatOf(tools[key])?.server);
   const leaks: string[] = [];
