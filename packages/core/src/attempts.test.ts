@@ -99,3 +99,26 @@ test("where the host replays, two equal calls are two questions, and one yes cov
   const answers = await Promise.all([ask("one", { approved: false, reason: "no" }), ask("two", { approved: true })]);
   expect(answers).toMatchObject([{ code: "approval_refused" }, { outcome: "allow" }]);
 });
+
+test("[decided-once] tool, client and transport are three seams of one call; what goes beyond one call and one send is an attempt", async () => {
+  const { guard, session, audit } = setUp();
+  let asked = 0;
+  const approve = (): Verdict => ({ approved: ++asked > 0 });
+  const request = { session, tool: "refund", arguments: { amount: 50 }, approve } as const;
+  const outer = (await guard.admit(request)) as Admission;
+  const call = async () => {
+    const client = (await guard.admit({ ...request, seam: "client" })) as Admission;
+    const wire = (await guard.admit({ ...request, seam: "transport" })) as Admission;
+    await wire.settle({ kind: "success" });
+    await client.settle({ kind: "unknown" });
+    return [client.outcome, wire.outcome];
+  };
+  const charged = () => audit.events.filter((event) => event.type === "decision").length;
+  expect([await call(), charged()]).toEqual([["allow", "allow"], 1]);
+  expect([await call(), charged()]).toEqual([["allow", "allow"], 2]);
+  await guard.admit({ ...request, seam: "transport" });
+  expect([charged(), asked]).toEqual([3, 1]);
+  await outer.settle({ kind: "unknown" });
+  expect(audit.events.filter((event) => event.type === "outcome").map(({ outcome }) => outcome)).toEqual(["success", "success"]);
+  expect(await guard.admit({ ...request, seam: "client" })).toMatchObject({ outcome: "deny", code: "limit" });
+});

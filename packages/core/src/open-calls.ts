@@ -5,21 +5,22 @@ import { type Admission, catalogOf, type Passage } from "./passage.ts";
 import { digestOf, type OpenCall, type SessionState } from "./session.ts";
 
 /**
- * INVARIANT (decided-once): a tool seam's admission opens the call, and one equal send at the transport redeems it. The token is the entry in the
- * session's own map: it is on no wire, names server, tool, arguments and definition, and is spent by `sends`.
+ * INVARIANT (decided-once): a tool seam's admission opens the call, and one equal call of the client and one equal send at the transport redeem it. The
+ * token is the entry in the session's own map: it is on no wire, names server, tool, arguments and definition, and is spent by `entries` and `sends`.
  */
 export function redeemToken(call: Passage): Admission | undefined {
   const { request, state, server } = call;
-  if (request.seam !== "transport" || state.openCalls.size === 0) return undefined;
+  const spends = request.seam === "transport" ? "sends" : request.seam === "client" ? "entries" : undefined;
+  if (spends === undefined || state.openCalls.size === 0) return undefined;
   const definition = digestOf(catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" });
   const sent = canonicalJson(call.arguments);
   const open = state.openCalls
     .get(keyOf(server, request.tool))
     ?.filter((other) => other.definition === definition && canonicalJson(other.arguments) === sent);
-  const fresh = open?.find((other) => other.sends === 0);
+  const fresh = open?.find((other) => other[spends] === 0);
   const token = fresh ?? open?.at(-1);
   if (!token) return undefined;
-  token.sends++;
+  token[spends]++;
   if (!fresh) token.attempt++;
   call.record.attemptOf(token.callId, token.attempt);
   if (fresh) {
@@ -29,7 +30,9 @@ export function redeemToken(call: Passage): Admission | undefined {
       edited: [],
       call: token.callId,
       settle(outcome) {
-        token.outcome = outcome;
+        // The transport is closer to the truth than the client.
+        if (spends === "sends") token.outcome = outcome;
+        else token.outcome ??= outcome;
       },
     };
   }
@@ -69,6 +72,7 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     arguments: call.arguments,
     definition: digestOf(call.definition),
     approved: new Set(approved.map((rule) => rule.hash)),
+    entries: request.seam === "client" ? 1 : 0,
     sends: 0,
     attempt: call.within?.attempt ?? 1,
     outcome: undefined,

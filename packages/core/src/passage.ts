@@ -42,8 +42,11 @@ export interface CallRequest {
   readonly approval?: string | undefined;
   /** The longest that this call may wait for a person, in milliseconds. */
   readonly waitMs?: number | undefined;
-  /** `transport`: redeems the token of an equal call that a tool seam has admitted. Default `tool`, which issues one. */
-  readonly seam?: "tool" | "transport" | undefined;
+  /**
+   * `tool` (the default) issues a token; `client` redeems that of an equal call of a tool, and else issues one; `transport` redeems that of an equal call of
+   * either.
+   */
+  readonly seam?: "tool" | "client" | "transport" | undefined;
 }
 
 /** The call may leave, once, with these arguments and no others. */

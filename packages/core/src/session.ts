@@ -35,6 +35,7 @@ export interface OpenCall {
   readonly definition: string | undefined;
   /** Hashes of the approval rules to which a person has said yes for this call. */
   readonly approved: ReadonlySet<string>;
+  entries: number;
   sends: number;
   /** The number of the newest attempt, from 1. */
   attempt: number;

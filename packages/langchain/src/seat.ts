@@ -1,4 +1,4 @@
-import { type Admission, type CallRequest, canonicalJson, type Guard, guardOf, type Identity, type Outcome, RefusedError, type Refusal, type Session, takeSnapshot } from "@holdpoint/core";
+import { type Admission, type CallRequest, canaryPrefix, canonicalJson, type Guard, guardOf, type Identity, type Outcome, RefusedError, type Refusal, type Session, takeSnapshot } from "@holdpoint/core";
 import { createTasks, type TaskRun } from "./graph-task.ts";
 import { type Renamed, reviewer } from "./human-review.ts";
 import { type HostContext, isInterrupt } from "./langchain-shapes.ts";
@@ -107,6 +107,10 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
     },
     async refusedByName(call) {
       const request = requestFor(call);
+      if (request.tool.startsWith(canaryPrefix)) {
+        const answer = await guard.admit(request);
+        return answer.outcome === "deny" ? answer : undefined;
+      }
       const would = await guard.preview(request);
       if (would.outcome !== "deny" || !byName.has(would.code)) return undefined;
       const { outcome: _outcome, ...refusal } = would;

@@ -74,7 +74,7 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
       if (!connection || !call) return callTool.call(client, params, ...given);
       const { name, args, others } = call;
       const signal = signalOf(given);
-      const decided = await guard.admit({ session, server, tool: name, arguments: args, catalog: connection.catalog, signal });
+      const decided = await guard.admit({ session, server, tool: name, arguments: args, catalog: connection.catalog, signal, seam: "client" });
       if (decided.outcome === "suspended") throw decided.cause;
       if (decided.outcome === "deny") {
         // The SDK rejects a call whose signal is aborted in its own words, before it sends anything.
