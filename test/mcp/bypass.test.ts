@@ -259,6 +259,18 @@ test.each(majors)(
   },
 );
 
+test.each(majors)("a transport of %s that came in past connect is found out, and guarded by the next call", async (major) => {
+  const { client, calls, denied } = await guarded(major);
+  await client.close();
+  const next = await upstream(major);
+  await Object.getPrototypeOf(client).connect.call(client, next.transport);
+  await expect(assertEnforced(client)).rejects.toMatchObject({ code: "not_enforced" });
+  expect(isRefusal(await client.callTool(denied))).toBe(true);
+  expect(isRefusal(await loose(client).request(call(denied), CallToolResultSchema))).toBe(true);
+  await assertEnforced(client);
+  expect([...calls(), ...next.calls()]).toEqual([]);
+});
+
 test.each(majors)("every path of %s is shown to be checked, by name", async (major) => {
   const { client, received } = await guarded(major);
   const errors: Error[] = [];

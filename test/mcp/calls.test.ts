@@ -206,7 +206,7 @@ test.each(majors)("onDeny: throw makes callTool of %s reject, and the transport 
   expect(isRefusal(thrown)).toBe(true);
 });
 
-test.each(majors)("tools-only stops what else a client of %s can send, and the server gets no answers", async (major) => {
+test.each(majors)("bypass 16 and 17: tools-only stops what else a client of %s can send, and the server gets no answers", async (major) => {
   const { client, callTool, received, audit, say } = await guarded(major, allowAll, {}, { egress: "tools-only" });
   expect(textOf(await callTool({ name: "balance" }))).toBe("100");
   expect((await client.listTools()).tools.length).toBeGreaterThan(0);
