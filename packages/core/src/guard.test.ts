@@ -217,8 +217,8 @@ test("[one-decision-one-record] the decision is in every required sink before th
   works = true;
   taken.length = 0;
   await allowed(guard, session, "pay");
-  expect(taken.filter((type) => type === "decision")).toHaveLength(6);
-  expect(taken.at(-1)).toBe("decision");
+  // What was owed comes first. The first call was decided before the sink failed, so it has an outcome too: it did not leave.
+  expect(taken.filter((type) => type !== "policy.loaded")).toEqual(["decision", "outcome", "decision", "decision", "decision", "decision", "decision"]);
   await outcomeOf(guard, session, "pay");
   expect(await outcomeOf(guard, session, "pay")).toBe("allow");
   expect(await outcomeOf(guard, session, "pay")).toBe("/tools/pay/limits/pays");

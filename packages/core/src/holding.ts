@@ -169,12 +169,18 @@ function firstOf<T>(promise: Promise<T>, waitMs: number, signals: readonly Abort
   });
 }
 
-/** The host is told of a request, not waited for: who cannot be reached will not answer, and silence is no. */
+/** The host is told of a request, not waited for: who cannot be reached will not answer, and silence is no. That it was not told is recorded. */
 function notify(call: Passage, pending: ApprovalRecord): void {
+  const failed = (error: unknown) => {
+    const problem = `the notice of request \`${pending.id}\` failed: ${reasonOf(error)}`;
+    void call.guard.recorder.note({ type: "anomaly", server: call.server, problem });
+  };
   try {
     const told = call.guard.notify?.(requestOf(pending, secretPaths(call), call.state.ending.signal));
-    if (isPromise(told)) told.then(undefined, () => undefined);
-  } catch {}
+    if (isPromise(told)) told.then(undefined, failed);
+  } catch (error) {
+    failed(error);
+  }
 }
 
 function secretPaths(call: Passage): readonly Path[] {

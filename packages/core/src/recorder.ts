@@ -86,16 +86,19 @@ class Ledger {
   }
 
   /** Hands over the decision to let a call leave. Answers why it may not, or `undefined` once every required sink has taken it. */
-  release(decide: () => DecisionEvent): MaybePromise<string | undefined> {
+  release(decide: () => DecisionEvent): MaybePromise<Obstacle | undefined> {
     // INVARIANT (one-decision-one-record): nothing leaves while an earlier event is owed, or before this one is taken.
-    if (this.#owed.length > 0 || this.#dropped > 0) return this.#pay().then((failure) => failure ?? this.#release(decide()));
-    return this.#release(decide());
+    if (this.#owed.length === 0 && this.#dropped === 0) return this.#release(decide());
+    return this.#pay().then((reason) => (reason === undefined ? this.#release(decide()) : { reason, decided: false }));
   }
 
-  #release(event: DecisionEvent): MaybePromise<string | undefined> {
+  #release(event: DecisionEvent): MaybePromise<Obstacle | undefined> {
     const written = this.options.trail.write(event);
-    const verdict = ({ failure, recorded }: Written) =>
-      failure ?? (event.failedOpen && !recorded ? "what failed open could not be recorded" : undefined);
+    const verdict = ({ failure, recorded }: Written) => {
+      if (failure !== undefined) this.#owe(event);
+      const reason = failure ?? (event.failedOpen && !recorded ? "what failed open could not be recorded" : undefined);
+      return reason === undefined ? undefined : { reason, decided: true };
+    };
     return isPromise(written) ? (written as Promise<Written>).then(verdict) : verdict(written);
   }
 
@@ -122,6 +125,12 @@ class Ledger {
     if (failure === undefined) this.#dropped = 0;
     return failure;
   }
+}
+
+/** Why a call may not leave after all. `decided` where sinks already have the decision to let it: then it gets an outcome, and no other decision. */
+export interface Obstacle {
+  readonly reason: string;
+  readonly decided: boolean;
 }
 
 type Decided = Pick<DecisionEvent, "outcome" | "rule" | "code" | "detail" | "retryAfterMs">;
@@ -157,7 +166,7 @@ export class CallRecord {
   }
 
   /** Answers the reason why the call may not leave, or `undefined` once every required sink has taken the decision. */
-  allow(judgement: Judgement): MaybePromise<string | undefined> {
+  allow(judgement: Judgement): MaybePromise<Obstacle | undefined> {
     return this.#ledger.release(() => this.#decision({ outcome: "allow", rule: "", code: "allowed" }, judgement));
   }
 

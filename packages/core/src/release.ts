@@ -9,6 +9,7 @@ import { CounterStoreError } from "./holdpoint-error.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "./limits.ts";
 import { openToken } from "./open-calls.ts";
 import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse } from "./passage.ts";
+import type { Obstacle } from "./recorder.ts";
 import { changedPointers } from "./redact.ts";
 import { auditDown, cancelled, overLimit, type Refusal, storeDown } from "./refusal.ts";
 import { digestOf } from "./session.ts";
@@ -57,22 +58,25 @@ async function takeAndRecord(call: Passage, plan: Plan, taken: Taken): Promise<A
     approvals: taken.approvals.map((yes) => yes.id),
     room: roomLeft(taken),
   });
-  const failure = isPromise(recording) ? await (recording as Promise<string | undefined>) : recording;
-  if (failure !== undefined) {
+  const obstacle = isPromise(recording) ? await (recording as Promise<Obstacle | undefined>) : recording;
+  if (obstacle?.decided) return withdraw(call, taken, auditDown(obstacle.reason));
+  if (obstacle) {
     await undo(call, taken, unsent);
-    return refuse(call, auditDown(failure), { observed });
+    return refuse(call, auditDown(obstacle.reason), { observed });
   }
   if (taken.approvals.length > 0) await recordUses(call, taken);
-  if (isCancelled(call)) {
-    // The decision stands in the record, so the call gets its outcome: it did not leave.
-    await undo(call, taken, unsent);
-    await call.record.outcome({ kind: "unsent", reason: "cancelled" });
-    return { outcome: "deny", ...cancelled };
-  }
+  if (isCancelled(call)) return withdraw(call, taken, cancelled);
   return admission(call, plan, taken);
 }
 
 const unsent: Outcome = { kind: "unsent" };
+
+/** The decision is on record, wherever a sink has taken it: a call that does not leave after all gets its outcome, not another decision. */
+async function withdraw(call: Passage, taken: Taken, refusal: Refusing): Promise<Refusal> {
+  await undo(call, taken, unsent);
+  await call.record.outcome({ kind: "unsent", reason: refusal.code });
+  return { outcome: "deny", ...refusal };
+}
 
 /** Nobody is asked about a call that has no room: `undefined` where every debit would fit now. */
 export async function lookAtLimits(call: Passage, debits: readonly LimitDebit[]): Promise<Refusing | undefined> {
