@@ -210,6 +210,28 @@ for (const { client, createMCPClient } of clients) {
     expect(calls).toEqual(["pay 50"]);
   });
 
+  test(`a refusal at the transport alone is the SDK's denied output too: ${client}`, async () => {
+    const { calls, transport } = await upstream();
+    const audit = memoryAudit();
+    const strict = createGuard({ policy }).session();
+    const lax = createGuard({ policy: { version: "1", default: "allow", tools: {} }, audit }).session();
+    const tools = guardTools(
+      (await guardMCPClient(await createMCPClient({ transport: transport as never }), strict).tools()) as ToolSet,
+      lax,
+    );
+    const output = await tools["echo"]?.execute?.({ text: "bad" }, { toolCallId: "c1", messages: [], context: {} });
+    expect(output).toMatchObject({ "holdpoint/decision": { outcome: "deny" }, message: "[HOLDPOINT DENIED] Not that." });
+    const direct = guardTools(
+      (await (await createMCPClient({ transport: guardTransport((await upstream()).transport, strict) as never })).tools()) as ToolSet,
+      lax,
+    );
+    expect(await direct["echo"]?.execute?.({ text: "bad" }, { toolCallId: "c1", messages: [], context: {} })).toMatchObject({
+      "holdpoint/decision": { outcome: "deny" },
+    });
+    expect(audit.events.filter((event) => event.type === "outcome").at(-1)).toMatchObject({ outcome: "unsent" });
+    expect(calls).toEqual([]);
+  });
+
   test(`a token is in no message, and another session's equal call is decided for itself: ${client}`, async () => {
     const { transport } = await upstream();
     const wire: string[] = [];

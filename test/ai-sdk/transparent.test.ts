@@ -114,6 +114,20 @@ for (const { name, sdk, model: scripted, steps } of majors) {
   });
 }
 
+test("[transparent-allow] execute gets the very options that the SDK gave, and `this` is the tool", async () => {
+  const seen: unknown[] = [];
+  const look = {
+    inputSchema: schema,
+    async execute(this: unknown, _input: { n: number }, options: object) {
+      seen.push(this, options);
+    },
+  };
+  const options = { toolCallId: "c1", messages: [], abortSignal: new AbortController().signal, context: { a: 1 } };
+  await guardTools({ look }, createGuard({ policy }).session()).look.execute({ n: 1 }, options);
+  expect(seen[0]).toBe(look);
+  expect(seen[1]).toBe(options);
+});
+
 test("a call whose input is no longer JSON is denied, and says where", async () => {
   const when = z.object({ when: z.coerce.date() });
   const { remind } = guardTools({ remind: tool({ inputSchema: when, execute: async () => "set" }) }, createGuard({ policy }).session());
