@@ -3,16 +3,15 @@ import { clock } from "./counter-scripts.ts";
 
 /**
  * A record is a key, and so is what its call was made with; each goes by itself when its time is over. Sorted sets, scored by the instant at which the record
- * goes, find them: `all`, by session, the pending ones by session, the live ones by binding. The field `approvals` of the clock is the version of all
- * approvals together.
+ * goes, find them: `all`, by session, the pending ones by session, the live ones by binding. All approvals together have a version.
  *
- * The names of records are found in the sets and cannot be told beforehand; they start as the clock's key does, so they are in the same Cluster slot.
+ * The names of records are found in the sets and cannot be told beforehand; they start as the clock's key does, and so are in the same Cluster slot.
  */
 const approvals = `${clock}
 local base = string.sub(KEYS[1], 1, -6)
 local function record_key(id) return base .. 'approval:' .. id end
 local function secrets_key(id) return base .. 'approval-secrets:' .. id end
-local version = redis.call('HGET', KEYS[1], 'approvals') or '0'
+local version = call('GET', base .. 'approvals-version') or '0'
 remember()
 `;
 
@@ -20,15 +19,15 @@ remember()
 export const readScript = script(`${approvals}
 local ids, seen = {ARGV[2]}, {}
 for set = 2, #KEYS do
-  for _, id in ipairs(redis.call('ZRANGE', KEYS[set], 0, -1)) do ids[#ids + 1] = id end
+  for _, id in ipairs(call('ZRANGE', KEYS[set], 0, -1)) do ids[#ids + 1] = id end
 end
 local answer = {version, text(at)}
 for _, id in ipairs(ids) do
-  local record = not seen[id] and redis.call('GET', record_key(id))
+  local record = not seen[id] and call('GET', record_key(id))
   seen[id] = true
   if record then
     answer[#answer + 1] = record
-    answer[#answer + 1] = redis.call('GET', secrets_key(id)) or ''
+    answer[#answer + 1] = call('GET', secrets_key(id)) or ''
   end
 end
 return answer
@@ -40,24 +39,24 @@ return answer
  */
 export const writeScript = script(`${approvals}
 if version ~= ARGV[2] then return 0 end
-redis.call('HINCRBY', KEYS[1], 'approvals', 1)
+call('INCR', base .. 'approvals-version')
 local id, status, secrets, expires, goes = ARGV[3], ARGV[4], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 
-redis.call('SET', record_key(id), ARGV[5])
+call('SET', record_key(id), ARGV[5])
 expire(record_key(id), goes)
 if secrets == '' then
-  redis.call('DEL', secrets_key(id))
+  call('DEL', secrets_key(id))
 else
-  redis.call('SET', secrets_key(id), secrets)
+  call('SET', secrets_key(id), secrets)
   expire(secrets_key(id), expires)
 end
 
 local pending, live = status == 'pending', status == 'pending' or status == 'approved'
 for set = 2, #KEYS do
   local belongs = set <= 3 or (set == 4 and pending) or (set > 4 and live)
-  redis.call('ZREMRANGEBYSCORE', KEYS[set], '-inf', text(at))
-  if belongs then redis.call('ZADD', KEYS[set], text(goes), id) else redis.call('ZREM', KEYS[set], id) end
-  local last = redis.call('ZREVRANGE', KEYS[set], 0, 0, 'WITHSCORES')
+  call('ZREMRANGEBYSCORE', KEYS[set], '-inf', at)
+  if belongs then call('ZADD', KEYS[set], goes, id) else call('ZREM', KEYS[set], id) end
+  local last = call('ZREVRANGE', KEYS[set], 0, 0, 'WITHSCORES')
   if last[2] then expire(KEYS[set], tonumber(last[2])) end
 end
 return 1

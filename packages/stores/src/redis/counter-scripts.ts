@@ -3,26 +3,28 @@ import { script } from "./client.ts";
 /**
  * Every script gets the clock as its first key, and as its first parameter the caller's milliseconds, empty where the server's clock decides.
  *
- * The clock is a hash: `seen`, the latest instant that was seen; `sequence`, the number of the last reservation; `epoch`, which tells this life of the
- * store from one before its data was lost. A counter is a hash: `used`; `ends`, the first instant at which nothing of it counts, empty where there is
- * none; `born`, the reservation that opened it. Sliding windows and concurrent limits have a sorted set of entries besides, `sequence:amount`, scored by
+ * The clock is a number of microseconds: the latest instant that was seen, moved on by one with each reservation, whose number it is. So no number comes
+ * twice, also where the data was lost in between. A counter is a hash: `used`; `ends`, the first instant at which nothing of it counts, empty where there is
+ * none; `born`, the reservation that opened it. Sliding windows and concurrent limits have a sorted set of entries besides, `reservation:amount`, scored by
  * the instant at which each is free; `used` counts those included that are free but not yet dropped.
  */
 export const clock = `
--- Lua would write 9e15 with 14 digits; this is exact below 2^53.
+local call = redis.call
+
+-- Lua would write 9e15 into a text with 14 digits; this is exact below 2^53, as are numbers that are handed to a command.
 local function text(number) return string.format('%.0f', number) end
 
-local time = redis.call('TIME')
-local server = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local time = call('TIME')
+local server = time[1] * 1000 + math.floor(time[2] / 1000)
 local now = tonumber(ARGV[1]) or server
-local known = redis.call('HMGET', KEYS[1], 'seen', 'sequence', 'epoch')
-local at = math.max(now, tonumber(known[1]) or now)
+local seen = tonumber(call('GET', KEYS[1]) or '') or -math.huge
+local at = math.max(now, math.floor(seen / 1000))
 
-local function remember() if at ~= tonumber(known[1]) then redis.call('HSET', KEYS[1], 'seen', text(at)) end end
+local function remember() if now * 1000 > seen then call('SET', KEYS[1], now * 1000) end end
 
 -- A dead key goes a minute after its end, by the server's clock.
 local function expire(key, ends)
-  if ends then redis.call('PEXPIREAT', key, text(ends - now + server + 60000)) else redis.call('PERSIST', key) end
+  if ends then call('PEXPIREAT', key, ends - now + server + 60000) else call('PERSIST', key) end
 end
 
 local function amount(entry) return tonumber(string.sub(entry, string.find(entry, ':', 1, true) + 1)) end
@@ -47,30 +49,28 @@ local function window_end(debit)
   return (next_month - day_of_month(next_month) + 1) * DAY
 end
 
-local function read_counter(debit)
-  debit.used = 0
-  local counter = redis.call('HMGET', debit.key, 'used', 'ends', 'born')
-  local ends = tonumber(counter[2] or '')
-  if not counter[1] or (ends and ends <= at) then return end
-  debit.live, debit.used, debit.ends, debit.born = true, tonumber(counter[1]), ends, counter[3]
-  if debit.entries then
-    for _, entry in ipairs(redis.call('ZRANGEBYSCORE', debit.entries, '-inf', text(at))) do debit.used = debit.used - amount(entry) end
-  end
+local function freed(entries)
+  local sum = 0
+  for _, entry in ipairs(call('ZRANGEBYSCORE', entries, '-inf', at)) do sum = sum + amount(entry) end
+  return sum
 end
 
 local debits, next_key = {}, 2
 for parameter = 2, #ARGV, 5 do
-  local debit = {
-    key = KEYS[next_key], kind = ARGV[parameter], length = tonumber(ARGV[parameter + 1]), origin = tonumber(ARGV[parameter + 2]),
-    amount = tonumber(ARGV[parameter + 3]), max = tonumber(ARGV[parameter + 4])
-  }
+  local key, kind, entries = KEYS[next_key], ARGV[parameter], nil
   next_key = next_key + 1
-  if debit.kind == 'sliding' or debit.kind == 'concurrent' then
-    debit.entries = KEYS[next_key]
+  if kind == 'sliding' or kind == 'concurrent' then
+    entries = KEYS[next_key]
     next_key = next_key + 1
   end
-  read_counter(debit)
-  debits[#debits + 1] = debit
+  local counter = call('HMGET', key, 'used', 'ends')
+  local used, ends = tonumber(counter[1] or ''), tonumber(counter[2] or '')
+  local live = used and not (ends and ends <= at)
+  if not live then used, ends = 0, nil elseif entries then used = used - freed(entries) end
+  debits[#debits + 1] = {
+    key = key, kind = kind, entries = entries, live = live, used = used, ends = ends,
+    length = ARGV[parameter + 1], origin = ARGV[parameter + 2], amount = tonumber(ARGV[parameter + 3]), max = tonumber(ARGV[parameter + 4])
+  }
 end
 
 local function is_short(debit) return debit.amount > debit.max - debit.used end
@@ -79,7 +79,7 @@ local function is_short(debit) return debit.amount > debit.max - debit.used end
 local function entry_that_frees(debit)
   local lacking, offset = debit.amount - (debit.max - debit.used), 0
   while true do
-    local entries = redis.call('ZRANGEBYSCORE', debit.entries, '(' .. text(at), '+inf', 'WITHSCORES', 'LIMIT', offset, 50)
+    local entries = call('ZRANGEBYSCORE', debit.entries, '(' .. text(at), '+inf', 'WITHSCORES', 'LIMIT', offset, 50)
     if #entries == 0 then return nil end
     for index = 1, #entries, 2 do
       lacking = lacking - amount(entries[index])
@@ -112,7 +112,7 @@ remember()
 return add_room({})
 `);
 
-/** Answers `{0, room…}`, or `{1, epoch, sequence, at, room…}`. */
+/** Answers `{0, room…}`, or `{1, reservation, at, room…}`. */
 export const reserveScript = script(`${counting}
 for _, debit in ipairs(debits) do
   if is_short(debit) then
@@ -122,30 +122,41 @@ for _, debit in ipairs(debits) do
 end
 
 -- Nothing above takes anything. A server that is full or read-only refuses the first write below; after that it refuses none.
-local sequence = (tonumber(known[2]) or 0) + 1
-local epoch = known[3] or text(tonumber(time[1]) * 1000000 + tonumber(time[2]))
-redis.call('HSET', KEYS[1], 'seen', text(at), 'sequence', text(sequence), 'epoch', epoch)
+local reservation = math.max(now * 1000, seen + 1)
+call('SET', KEYS[1], reservation)
+
+local function take_entry(debit)
+  call('ZREMRANGEBYSCORE', debit.entries, '-inf', at)
+  if debit.amount == 0 then return end
+  local free_at = at + debit.length
+  call('ZADD', debit.entries, free_at, text(reservation) .. ':' .. text(debit.amount))
+  debit.ends = math.max(debit.ends or free_at, free_at)
+  expire(debit.entries, debit.ends)
+end
 
 local function take(debit)
   if not debit.live and debit.amount == 0 then return end
-  if debit.kind == 'lifetime' then
-    debit.ends = debit.length > 0 and at + debit.length or nil
-  elseif debit.entries then
-    redis.call('ZREMRANGEBYSCORE', debit.entries, '-inf', text(at))
-    if debit.amount > 0 then
-      redis.call('ZADD', debit.entries, text(at + debit.length), text(sequence) .. ':' .. text(debit.amount))
-      debit.ends = math.max(debit.ends or at, at + debit.length)
-      expire(debit.entries, debit.ends)
-    end
-  else
-    debit.ends = debit.ends or window_end(debit)
-  end
   debit.used = debit.used + debit.amount
-  redis.call('HSET', debit.key, 'used', text(debit.used), 'ends', debit.ends and text(debit.ends) or '', 'born', debit.born or text(sequence))
+  local fixed = debit.kind == 'aligned' or debit.kind == 'month'
+  if debit.entries then
+    take_entry(debit)
+  elseif not fixed then
+    debit.ends = tonumber(debit.length) > 0 and at + debit.length or nil
+  elseif not debit.live then
+    debit.ends = window_end(debit)
+  end
+  if not debit.live then
+    call('HSET', debit.key, 'used', debit.used, 'ends', debit.ends or '', 'born', reservation)
+  elseif fixed then
+    call('HSET', debit.key, 'used', debit.used)
+    return
+  else
+    call('HSET', debit.key, 'used', debit.used, 'ends', debit.ends or '')
+  end
   expire(debit.key, debit.ends)
 end
 
-local answer = {1, tonumber(epoch), sequence, at}
+local answer = {1, reservation, at}
 for _, debit in ipairs(debits) do
   take(debit)
   answer[#answer + 1] = 0
@@ -155,19 +166,18 @@ end
 return answer
 `);
 
-/** Parameters after the time: epoch, sequence, and for each debit its kind and amount. The second key marks that this settle has happened. */
+/** Parameters after the time: the reservation, and for each debit its kind and amount. The second key marks that this settle has happened. */
 export const settleScript = script(`${clock}
-if known[3] ~= ARGV[2] then return 0 end
 remember()
-local sequence = tonumber(ARGV[3])
+local reservation = tonumber(ARGV[2])
 
 -- Clients may send a command again when they lose a connection, and giving back twice would admit too much. Entries can go only once anyway.
 local plain = false
-for parameter = 4, #ARGV, 2 do plain = plain or (ARGV[parameter] ~= 'sliding' and ARGV[parameter] ~= 'concurrent') end
-if plain and not redis.call('SET', KEYS[2], '', 'NX', 'PX', 3600000) then return 0 end
+for parameter = 3, #ARGV, 2 do plain = plain or (ARGV[parameter] ~= 'sliding' and ARGV[parameter] ~= 'concurrent') end
+if plain and not call('SET', KEYS[2], '', 'NX', 'PX', 3600000) then return 0 end
 
 local next_key = 3
-for parameter = 4, #ARGV, 2 do
+for parameter = 3, #ARGV, 2 do
   local kind, taken = ARGV[parameter], tonumber(ARGV[parameter + 1])
   local key, entries = KEYS[next_key], nil
   next_key = next_key + 1
@@ -175,34 +185,33 @@ for parameter = 4, #ARGV, 2 do
     entries = KEYS[next_key]
     next_key = next_key + 1
   end
-  local counter = redis.call('HMGET', key, 'used', 'born')
-  if counter[1] and tonumber(counter[2]) <= sequence then
-    if entries and redis.call('ZREM', entries, text(sequence) .. ':' .. text(taken)) == 0 then taken = 0 end
+  local counter = call('HMGET', key, 'used', 'born')
+  if counter[1] and tonumber(counter[2]) <= reservation then
+    if entries and call('ZREM', entries, text(reservation) .. ':' .. text(taken)) == 0 then taken = 0 end
     local used = tonumber(counter[1]) - taken
     if used > 0 then
-      redis.call('HSET', key, 'used', text(used))
+      call('HSET', key, 'used', used)
     else
-      redis.call('DEL', key)
-      if entries then redis.call('DEL', entries) end
+      call('DEL', key)
+      if entries then call('DEL', entries) end
     end
   end
 end
 return 1
 `);
 
-/** Parameters after the time: epoch, sequence, the lease in milliseconds, and each slot's amount. A slot that was lost is not taken again. */
+/** Parameters after the time: the reservation, the lease in milliseconds, and each slot's amount. A slot that was lost is not taken again. */
 export const renewScript = script(`${clock}
-if known[3] ~= ARGV[2] then return 0 end
 remember()
-local free_at = at + tonumber(ARGV[4])
+local free_at = at + ARGV[3]
 for slot = 0, (#KEYS - 1) / 2 - 1 do
   local key, entries = KEYS[2 + slot * 2], KEYS[3 + slot * 2]
-  local entry = ARGV[3] .. ':' .. ARGV[5 + slot]
-  local score = redis.call('ZSCORE', entries, entry)
+  local entry = ARGV[2] .. ':' .. ARGV[4 + slot]
+  local score = call('ZSCORE', entries, entry)
   if score and tonumber(score) > at then
-    redis.call('ZADD', entries, 'XX', text(free_at), entry)
-    local ends = math.max(free_at, tonumber(redis.call('HGET', key, 'ends') or '') or free_at)
-    redis.call('HSET', key, 'ends', text(ends))
+    call('ZADD', entries, 'XX', free_at, entry)
+    local ends = math.max(free_at, tonumber(call('HGET', key, 'ends') or '') or free_at)
+    call('HSET', key, 'ends', ends)
     expire(key, ends)
     expire(entries, ends)
   end

@@ -1,14 +1,6 @@
 import type { CounterStore, Reserved, Room } from "@holdpoint/core";
 import { failingAs } from "../store-failure.ts";
-import {
-  checkLease,
-  defaultLeaseMs,
-  parseReservationId,
-  reservationId,
-  type StoredDebit,
-  storedDebits,
-  storedKey,
-} from "../stored-debit.ts";
+import { checkLease, defaultLeaseMs, type StoredDebit, storedDebits, storedKey } from "../stored-debit.ts";
 import { type RedisClient, scriptRunner, taggedPrefix } from "./client.ts";
 import { forgetScript, lookScript, renewScript, reserveScript, settleScript } from "./counter-scripts.ts";
 
@@ -75,20 +67,19 @@ export function redisStore(options: RedisStoreOptions): CounterStore & Required<
       failingAs("Redis", async (): Promise<Reserved> => {
         const answer = integers(await run(reserveScript, ...count(storedDebits(debits, leaseMs), now)));
         if (answer[0] === 0) return { granted: false, short: shortIn(answer, 1), room: roomIn(answer, 1) };
-        const [, epoch = 0, sequence = 0, at = 0] = answer;
-        return { granted: true, reservation: { id: reservationId(epoch, sequence), at, debits }, room: roomIn(answer, 4) };
+        const [, reservation = 0, at = 0] = answer;
+        return { granted: true, reservation: { id: String(reservation), at, debits }, room: roomIn(answer, 3) };
       }),
 
     settle: (reservation, giveBack, now) =>
       failingAs("Redis", async () => {
-        const id = parseReservationId(reservation.id);
         const returned = reservation.debits.filter(({ window }, index) => window.kind === "concurrent" || giveBack.includes(index));
-        if (id === undefined) return;
+        if (!isOurs(reservation.id)) return;
         const stored = storedDebits(returned, leaseMs);
         await run(
           settleScript,
           [clockKey, `${prefix}:settled:${reservation.id}`, ...stored.flatMap(keysOf)],
-          [time(now), id.epoch, String(id.sequence), ...stored.flatMap(({ kind, amount }) => [kind, String(amount)])],
+          [time(now), reservation.id, ...stored.flatMap(({ kind, amount }) => [kind, String(amount)])],
         );
       }),
 
@@ -97,13 +88,12 @@ export function redisStore(options: RedisStoreOptions): CounterStore & Required<
 
     renew: (reservation, now) =>
       failingAs("Redis", async () => {
-        const id = parseReservationId(reservation.id);
         const slots = storedDebits(reservation.debits, leaseMs).filter(({ kind }) => kind === "concurrent");
-        if (id === undefined || slots.length === 0) return;
+        if (!isOurs(reservation.id) || slots.length === 0) return;
         await run(
           renewScript,
           [clockKey, ...slots.flatMap(keysOf)],
-          [time(now), id.epoch, String(id.sequence), String(leaseMs), ...slots.map(({ amount }) => String(amount))],
+          [time(now), reservation.id, String(leaseMs), ...slots.map(({ amount }) => String(amount))],
         );
       }),
 
@@ -117,6 +107,11 @@ export function redisStore(options: RedisStoreOptions): CounterStore & Required<
         );
       }),
   };
+}
+
+/** Whether an id may be one of this store's: a number of microseconds. */
+function isOurs(id: string): boolean {
+  return /^[0-9]{1,16}$/.test(id);
 }
 
 /** Scripts answer in integers; a client may be set to hand them out as strings. */
