@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addCheck } from "./commands/check.ts";
 import { addClassify } from "./commands/classify.ts";
+import { addConvert } from "./commands/convert.ts";
+import { addDiff } from "./commands/diff.ts";
+import { addExplain } from "./commands/explain.ts";
+import { addLock } from "./commands/lock.ts";
+import { addScan } from "./commands/scan.ts";
 import { addSimulate } from "./commands/simulate.ts";
+import { addTypes } from "./commands/types.ts";
 import { type ExitCode, exitCodes } from "./failure.ts";
 import { reportFailure, type Terminal } from "./terminal.ts";
 
@@ -19,8 +26,15 @@ export async function run(argv: readonly string[], streams: Omit<Terminal, "exit
     .configureOutput({ writeOut: (text) => void terminal.stdout.write(text), writeErr: (text) => void terminal.stderr.write(text) })
     .showHelpAfterError("run the command with --help for its options")
     .exitOverride();
+  addScan(program, terminal);
+  addCheck(program, terminal);
+  addExplain(program, terminal);
   addSimulate(program, terminal);
+  addDiff(program, terminal);
   addClassify(program, terminal);
+  addTypes(program, terminal);
+  addConvert(program, terminal);
+  addLock(program, terminal);
   try {
     await program.parseAsync(argv, { from: "user" });
     return terminal.exitCode;

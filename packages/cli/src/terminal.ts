@@ -7,7 +7,7 @@ import { type ExitCode, exitCodes, Failure, type Issue } from "./failure.ts";
 export interface Terminal {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   /** The graver of what was set: a later `ok` takes nothing back. */
   exitCode: ExitCode;
 }
@@ -68,7 +68,9 @@ function safeCell({ text, style }: Cell): Cell {
 /** Says on stderr what the command is busy with: rewritten in place on a terminal, one line each elsewhere. */
 export function startProgress(terminal: Terminal, text: string): { update(text: string): void; end(): void } {
   const { stderr } = terminal;
-  const show = (message: string) => void stderr.write(stderr.isTTY ? `\r\u001b[2K${styled(stderr, "dim", message)}` : `${message}\n`);
+  // A line that the terminal would break could not be rewritten.
+  const fitting = (message: string) => message.slice(0, (stderr.columns ?? 80) - 1);
+  const show = (message: string) => void stderr.write(stderr.isTTY ? `\r\u001b[2K${styled(stderr, "dim", fitting(message))}` : `${message}\n`);
   show(text);
   return {
     update: show,

@@ -1,7 +1,6 @@
 import { canonicalJson, type Json } from "@holdpoint/core";
-import type { Change, Widening } from "./compare-policies.ts";
-import { levelUnder } from "./compare-policies.ts";
-import { type EffectivePolicy, type Limit, levels } from "./effective-rules.ts";
+import type { Change, Widening } from "./change.ts";
+import { type EffectivePolicy, type Limit, levels, levelUnder } from "./effective-rules.ts";
 import { anyOtherTool } from "./scene.ts";
 import { spaceOf } from "./states.ts";
 

@@ -125,7 +125,7 @@ test("a widening has a witness, and a limit's witness is a run of calls", async 
     cause: "/tools/pay/deny_if/args.amount-gt",
     witness: { times: 1, before: { outcome: "deny" }, after: { outcome: "allow" } },
   });
-  const { amount: witness } = found?.witness?.call.args as { amount: number };
+  const { amount: witness } = (found?.witness?.call.args ?? {}) as { amount?: number };
   expect(witness).toBeGreaterThan(100);
   expect(witness).toBeLessThanOrEqual(200);
   const larger = await compare(policy(max({})), policy(max({ max: 5 })));

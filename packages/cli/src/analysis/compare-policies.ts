@@ -1,30 +1,10 @@
 import type { ToolDefinition } from "@holdpoint/core";
-import type { SimulatedCall } from "../simulated-call.ts";
-import type { SimulatedVerdict } from "../simulator.ts";
+import type { Change, Widening } from "./change.ts";
 import { compareLimits } from "./compare-limits.ts";
-import { type EffectivePolicy, type EffectiveRule, type EffectiveTool, type Level, levels } from "./effective-rules.ts";
+import { type EffectivePolicy, type EffectiveRule, type EffectiveTool, levels, levelUnder } from "./effective-rules.ts";
 import { anyOtherTool, type Scene, sceneOf } from "./scene.ts";
-import { type Space, type State, spaceOf } from "./states.ts";
-import { createWitnesses, type Witnesses } from "./witness.ts";
-
-/** A call that the two policies treat differently, decided by both engines; `times` where it takes several of them in a row. */
-export interface Witness {
-  readonly call: SimulatedCall;
-  readonly times: number;
-  readonly before: SimulatedVerdict;
-  readonly after: SimulatedVerdict;
-}
-
-/** One thing that stops calls before, and does not, or may not, stop them after. */
-export interface Widening {
-  readonly tool: string;
-  /** What stopped them: a rule's id, `(hidden)`, `(default deny)`. */
-  readonly cause: string;
-  readonly answer: "widened" | "cannot tell";
-  readonly witness?: Witness | undefined;
-  /** Why it cannot be told. */
-  readonly reason?: string | undefined;
-}
+import { type Space, spaceOf } from "./states.ts";
+import { createWitnesses } from "./witness.ts";
 
 export interface Comparison {
   readonly answer: "widened" | "not" | "cannot tell";
@@ -60,14 +40,6 @@ export async function comparePolicies(
   }
   const answers = findings.map(({ answer }) => answer);
   return { answer: answers.includes("widened") ? "widened" : answers.includes("cannot tell") ? "cannot tell" : "not", findings };
-}
-
-/** What two policies do to one tool. */
-export interface Change {
-  readonly scene: Scene;
-  readonly before: EffectiveTool;
-  readonly after: EffectiveTool;
-  readonly witnesses: Witnesses;
 }
 
 async function compareTool(change: Change): Promise<readonly Widening[]> {
@@ -133,12 +105,6 @@ function spaceWith(
     else rules = rules.slice(0, -1);
   }
   return { space, rules };
-}
-
-export function levelUnder(rules: readonly EffectiveRule[], state: State): Level {
-  let level: Level = levels.allow;
-  for (const rule of rules) if (rule.level < level && rule.stops(state.truthOf(rule.formula))) level = rule.level;
-  return level;
 }
 
 /** Approval rules that ask for the same calls as before, and whose yes reaches further or may come later. */

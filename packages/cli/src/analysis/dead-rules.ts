@@ -123,7 +123,8 @@ async function decidesAlone(
     const call = values && scene.callWith(values);
     if (!call) continue;
     if (await isStopped(call, rule, policy)) return true;
-    if ((tried += 1) >= mostTries) return false;
+    tried += 1;
+    if (tried >= mostTries) return false;
   }
   return false;
 }

@@ -1,6 +1,7 @@
 import type { CompiledPolicy, MergedPolicy, PolicyDocument } from "@holdpoint/core";
 import { compilePolicy } from "@holdpoint/core";
 import { type Atom, type Formula, formulaOf, type Rule, type Truth } from "./atoms.ts";
+import type { State } from "./states.ts";
 
 export type CompiledTool = CompiledPolicy["layers"][number]["others"];
 export type Limit = CompiledTool["limits"][number];
@@ -82,10 +83,16 @@ function effective(rule: Rule): EffectiveRule {
   };
 }
 
+/** How far a call gets that looks like this. */
+export function levelUnder(rules: readonly EffectiveRule[], state: State): Level {
+  let level: Level = levels.allow;
+  for (const rule of rules) if (rule.level < level && rule.stops(state.truthOf(rule.formula))) level = rule.level;
+  return level;
+}
+
 /** A Standard Schema is code, and like no other. */
 function textOfSchema(schema: unknown): readonly string[] {
   if (schema === undefined || schema === true) return [];
   const isCode = typeof schema === "function" || (typeof schema === "object" && schema !== null && "~standard" in schema);
-  return [isCode ? `(schema ${(codeSeen += 1)})` : JSON.stringify(schema)];
+  return [isCode ? `(schema of ${crypto.randomUUID()})` : JSON.stringify(schema)];
 }
-let codeSeen = 0;

@@ -49,14 +49,17 @@ function axesOf(atoms: readonly Atom[], facts: FactsWith): readonly Axis[] | und
 }
 
 function* product(axes: readonly Axis[]): Generator<State> {
-  const at = axes.map(() => 0);
-  const chosen = () => axes.map(({ classes }, index) => classes[at[index] as number] as ValueClass);
+  const chosen = axes.map(() => 0);
   for (;;) {
-    const classes = chosen();
-    yield stateOf(axes, classes);
-    let axis = 0;
-    while (axis < axes.length && (at[axis] = (at[axis] as number) + 1) === axes[axis]?.classes.length) at[axis++] = 0;
-    if (axis === axes.length) return;
+    yield stateOf(
+      axes,
+      axes.map(({ classes }, axis) => classes[chosen[axis] ?? 0] as ValueClass),
+    );
+    // Counts up, with one digit for each axis.
+    const next = chosen.findIndex((index, axis) => index + 1 < (axes[axis]?.classes.length ?? 0));
+    if (next === -1) return;
+    chosen.fill(0, 0, next);
+    chosen[next] = (chosen[next] ?? 0) + 1;
   }
 }
 

@@ -2,8 +2,15 @@ import type { MergedPolicy, PolicyDocument, ToolDefinition } from "@holdpoint/co
 import { HoldpointError } from "@holdpoint/core";
 import type { SimulatedCall } from "../simulated-call.ts";
 import { createSimulator, type SimulatedVerdict } from "../simulator.ts";
-import type { Witness } from "./compare-policies.ts";
 import { levels } from "./effective-rules.ts";
+
+/** A call that the two policies treat differently, decided by both engines; `times` where it takes several of them in a row. */
+export interface Witness {
+  readonly call: SimulatedCall;
+  readonly times: number;
+  readonly before: SimulatedVerdict;
+  readonly after: SimulatedVerdict;
+}
 
 /** Lets both engines decide what the analysis believes to have found. */
 export interface Witnesses {
@@ -32,9 +39,4 @@ export function createWitnesses(before: Policy, after: Policy, tools: readonly T
       return undefined;
     },
   };
-}
-
-/** A verdict as it is shown beside a witness. */
-export function describeVerdict({ outcome, rule }: SimulatedVerdict): string {
-  return rule === "" ? outcome : `${outcome} by ${rule}`;
 }

@@ -1,6 +1,5 @@
-import type { ToolDefinition } from "@holdpoint/core";
-import { type ClassifiableTool, classify } from "@holdpoint/core/risk";
 import type { Command } from "commander";
+import { scanTools } from "../recommended-policy.ts";
 import { note, type Terminal, writeLine } from "../terminal.ts";
 import { readToolsFile } from "../tools-file.ts";
 
@@ -14,24 +13,10 @@ export function addClassify(program: Command, terminal: Terminal): void {
     .option("--json", "the output is JSON lines in any case")
     .action(async (path: string, options: { readonly server?: string }) => {
       const { tools, server } = await readToolsFile(path, terminal.stdin);
-      for (const line of classifyAll(tools, options.server ?? server)) {
-        if (line.tool === "") await note(terminal, "an entry of the list has no name, so that no policy can name it");
-        await writeLine(terminal.stdout, JSON.stringify(line));
+      for (const { name, risk } of scanTools({ tools, server: options.server ?? server })) {
+        if (name === "") await note(terminal, "an entry of the list has no name, so that no policy can name it");
+        const { category, level, score, signals, evidence } = risk;
+        await writeLine(terminal.stdout, JSON.stringify({ tool: name, category, level, score, signals, evidence }));
       }
     });
-}
-
-/** Each tool with what it does, in the order of the list. */
-export function classifyAll(tools: readonly ToolDefinition[], server: string | undefined) {
-  const siblings = tools.map((tool) => nameOf(tool));
-  return tools.map((tool) => {
-    const name = nameOf(tool);
-    const { category, level, score, signals, evidence } = classify({ ...(tool as ClassifiableTool), name }, { server, siblings });
-    return { tool: name, category, level, score, signals, evidence };
-  });
-}
-
-function nameOf(tool: unknown): string {
-  const name = typeof tool === "object" && tool !== null ? (tool as { readonly name?: unknown }).name : undefined;
-  return typeof name === "string" ? name : "";
 }

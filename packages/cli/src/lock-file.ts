@@ -1,0 +1,43 @@
+import { existsSync } from "node:fs";
+import { changedParts, type Pins, parsePins, type ToolDefinition } from "@holdpoint/core";
+import { Failure, failureIn, reasonOf } from "./failure.ts";
+import { readText } from "./policy-file.ts";
+
+/** The lock of a project lies beside its policies. */
+export const lockName = "holdpoint.lock";
+
+/** @throws {Failure} where the file is missing or cannot be fully understood. */
+export async function readLock(path: string): Promise<Pins> {
+  const text = await readText(path);
+  try {
+    return parsePins(JSON.parse(text));
+  } catch (error) {
+    throw error instanceof SyntaxError ? new Failure(`${path}: the text is not JSON: ${reasonOf(error)}`) : failureIn(path, error);
+  }
+}
+
+export async function readLockIfThere(path: string): Promise<Pins | undefined> {
+  return existsSync(path) ? readLock(path) : undefined;
+}
+
+/** One tool that is not as it was accepted. */
+export interface Drift {
+  readonly tool: string;
+  readonly problem: string;
+}
+
+/** How the tools of a server differ from their pins. `undefined` where the lock does not name the server. */
+export function driftOf(lock: Pins, server: string, tools: readonly ToolDefinition[]): readonly Drift[] | undefined {
+  const pinned = lock.servers.find((each) => each.server === server);
+  if (!pinned) return undefined;
+  const pins = new Map(pinned.tools.map((pin) => [pin.name, pin]));
+  const listed = new Map(tools.map((tool) => [tool.name, tool]));
+  const present = [...listed].flatMap(([name, tool]): Drift[] => {
+    const pin = pins.get(name);
+    if (!pin) return [{ tool: name, problem: "is new: it is not in the lock" }];
+    const parts = changedParts(pin, tool);
+    return parts.length > 0 ? [{ tool: name, problem: `has changed its ${parts.join(", ")}` }] : [];
+  });
+  const gone = [...pins.keys()].filter((name) => !listed.has(name));
+  return [...present, ...gone.map((tool) => ({ tool, problem: "is gone: the server lists it no more" }))];
+}
