@@ -35,7 +35,13 @@ const method = fc.constantFrom(
 );
 const id = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constantFrom("0", "1", null, undefined, true, {}), fc.string());
 const message = fc.record({ jsonrpc: fc.constantFrom("2.0", "1.0"), id, method, params, result: fc.anything() }, { requiredKeys: [] });
-const sent = fc.oneof(message, message, fc.array(fc.oneof(message, fc.array(message)), { maxLength: 4 }), fc.anything());
+const honest = fc.record({
+  jsonrpc: fc.constant("2.0"),
+  id: fc.nat(),
+  method: fc.constant("tools/call"),
+  params: fc.record({ name: fc.constant("pay"), arguments: fc.record({ amount: fc.integer({ min: 50, max: 150 }) }) }),
+});
+const sent = fc.oneof(honest, message, message, fc.array(fc.oneof(message, fc.array(message)), { maxLength: 4 }), fc.anything());
 
 test("[nothing-leaves-unchecked] whatever is handed to a guarded transport, only checked calls come out", async () => {
   let admitted = 0;

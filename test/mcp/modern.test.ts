@@ -12,7 +12,13 @@ interface Posted {
 }
 
 /** A real server of the 2026-07-28 revision behind its own HTTP handler, and a client that speaks to it; `posted` is what reached it. */
-async function modern(policy: PolicyDocument, options: Partial<GuardOptions> = {}, prior = false, clientOptions: object = {}) {
+async function modern(
+  policy: PolicyDocument,
+  options: Partial<GuardOptions> = {},
+  prior = false,
+  clientOptions: object = {},
+  connection: object = {},
+) {
   const posted: Posted[] = [];
   const handler = createMcpHandler(
     () => {
@@ -47,7 +53,7 @@ async function modern(policy: PolicyDocument, options: Partial<GuardOptions> = {
     { versionNegotiation: { mode: "auto" }, capabilities: { elicitation: {} }, ...clientOptions },
   );
   raw.setRequestHandler("elicitation/create", async () => ({ action: "accept", content: { ok: true } }));
-  const client = guardClient(raw, guard.session());
+  const client = guardClient(raw, guard.session(), connection);
   const connect = () => new StreamableHTTPClientTransport(new URL("http://bank.test/mcp"), { fetch: fetchHere });
   if (prior) {
     const probe = new Client({ name: "probe", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
@@ -229,4 +235,25 @@ test("resends that the SDK makes by itself are attempts of one call, each charge
   expect(new Set(decided.map(({ call }) => call)).size).toBe(1);
   expect(textOf(await client.callTool({ name: "pay", arguments: { to: "bob", amount: 2 } }))).toBe("paid 2 to bob");
   expect(isRefusal(await client.callTool({ name: "pay", arguments: { to: "bob", amount: 3 } }))).toBe(true);
+});
+
+test("a call whose first round has left is never given back, whatever becomes of its next one", async () => {
+  const policy: PolicyDocument = { ...allowAll, tools: { confirm: { limits: [{ counter: "confirms", window: "minute", max: 1 }] } } };
+  const { client, audit } = await modern(policy);
+  const params = { name: "confirm", arguments: { what: "this" } };
+  await client.request({ method: "tools/call", params } as never, { allowInputRequired: true } as never);
+  const gone = AbortSignal.abort();
+  const next = { ...params, requestState: "state-this", inputResponses: {} };
+  await client.transport?.send({ jsonrpc: "2.0", id: 900, method: "tools/call", params: next } as never, { requestSignal: gone });
+  expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["unknown"]);
+  expect(isRefusal(await client.callTool(params))).toBe(true);
+});
+
+test("[nothing-leaves-unchecked] bypass 17: under tools-only no answer leaves inside a call", async () => {
+  const { client, calls, decisions, audit } = await modern(allowAll, {}, false, {}, { egress: "tools-only" });
+  const result = await client.callTool({ name: "confirm", arguments: { what: "this" } });
+  expect(isRefusal(result)).toBe(true);
+  expect(calls()).toHaveLength(1);
+  expect(decisions()).toEqual(["allowed", "egress"]);
+  expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["unknown"]);
 });

@@ -34,6 +34,7 @@ export async function assertEnforced(target: ClientLike | TransportLike): Promis
   const connection = connectionOf(transport);
   if (!connection) throw new HoldpointError("not_enforced", "the transport is not guarded: every path reaches the server unchecked");
 
+  connection.canaries.clear();
   const tested: string[] = [];
   const leaked: string[] = [];
   const untested = [...outOfReach];

@@ -74,7 +74,15 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
       if (!connection || !call) return callTool.call(client, params, ...given);
       const { name, args, others } = call;
       const signal = signalOf(given);
-      const decided = await guard.admit({ session, server, tool: name, arguments: args, catalog: connection.catalog, signal, seam: "client" });
+      const decided = await guard.admit({
+        session,
+        server,
+        tool: name,
+        arguments: args,
+        catalog: connection.catalog,
+        signal,
+        seam: "client",
+      });
       if (decided.outcome === "suspended") throw decided.cause;
       if (decided.outcome === "deny") {
         // The SDK rejects a call whose signal is aborted in its own words, before it sends anything.
@@ -84,15 +92,14 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
       const bare = args === undefined && Object.keys(decided.arguments).length === 0;
       const checked = bare ? { ...others, name } : { ...others, name, arguments: decided.arguments };
       const sentBefore = connection.sent;
+      const whereLost = (reason: string): Outcome => ({ kind: connection.sent === sentBefore ? "unsent" : "unknown", reason });
       try {
         const result = await callTool.call(client, checked, ...given);
-        await decided.settle(outcomeOf(result));
-        return isObject(result) ? cleanResult(result, isRefusal(result) ? [] : decided.edited) : result;
+        const refusedBelow = isRefusal(result);
+        await decided.settle(refusedBelow ? whereLost("refused at the transport") : outcomeOf(result));
+        return isObject(result) && !refusedBelow ? cleanResult(result, decided.edited) : result;
       } catch (error) {
-        const sent = connection.sent !== sentBefore && !isRefusal(error);
-        await decided.settle(
-          sent ? { kind: "unknown", reason: "the call rejected" } : { kind: "unsent", reason: "the call rejected before it was sent" },
-        );
+        await decided.settle(whereLost("the call rejected"));
         throw error;
       }
     },
@@ -132,7 +139,6 @@ function refused(refusal: Refusal, onDeny: "result" | "throw"): JsonObject {
 }
 
 function outcomeOf(result: unknown): Outcome {
-  if (isRefusal(result)) return { kind: "unsent", reason: "refused at the transport" };
   return isObject(result) && result.isError === true ? { kind: "tool_error" } : { kind: "success" };
 }
 

@@ -80,7 +80,7 @@ async function sendCall(connection: Connection, message: JsonObject, unfit: Read
   const id = requestId(message);
   const sendOptions = copyOptions(options);
   const name = nameIn(message);
-  if (name.startsWith(canaryPrefix)) connection.canaries.add(name);
+  noteCanary(connection, name);
   if (id === undefined) {
     await refuse(connection, name, "malformed", "a tool call without an id has no answer");
     return undefined;
@@ -96,11 +96,12 @@ async function sendCall(connection: Connection, message: JsonObject, unfit: Read
   });
 
   const call = unfit ? describeUnfit(unfit) : readCall(message.params);
-  const decided = await decide(connection, name, call, unfit?.code, signal);
+  const continued = typeof call === "string" ? undefined : redeem(connection, call);
+  const decided = continued ?? (await decide(connection, name, call, unfit?.code, signal));
   stopListening();
   if (signal.aborted) {
     // INVARIANT (nothing-leaves-unchecked): cancelled while held means it never leaves, whatever was decided meanwhile.
-    if (decided.outcome === "allow") await decided.settle({ kind: "unsent", reason: "the caller cancelled" });
+    if (decided.outcome === "allow") await decided.settle({ kind: continued ? "unknown" : "unsent", reason: "the caller cancelled" });
     return undefined;
   }
   if (decided.outcome === "deny" || typeof call === "string") {
@@ -108,7 +109,14 @@ async function sendCall(connection: Connection, message: JsonObject, unfit: Read
     answerRefusal(connection, message, decided as Refusal);
     return undefined;
   }
-  return forwardCall(connection, id, call, decided, sendOptions);
+  return forwardCall(connection, id, call, decided, continued !== undefined, sendOptions);
+}
+
+/** The admission of the call that this one continues, an earlier round of which has left. */
+function redeem({ continuations, egress }: Connection, call: ToolCall): Admission | undefined {
+  const { requestState, inputResponses } = call.rest;
+  if (requestState === undefined && inputResponses === undefined) return undefined;
+  return inputResponses !== undefined && egress === "tools-only" ? undefined : continuations.redeem(continuesOf(call), requestState);
 }
 
 async function decide(
@@ -118,15 +126,10 @@ async function decide(
   unfit: "not_json" | "too_large" | undefined,
   signal: AbortSignal,
 ): Promise<Admission | Refusal> {
-  const { guard, session, server, catalog, waitMs, continuations, settling } = connection;
+  const { guard, session, server, catalog, waitMs, settling } = connection;
   if (typeof call === "string") return refuse(connection, tool, unfit ?? "malformed", call);
-  const { requestState, inputResponses } = call.rest;
-  if (inputResponses !== undefined && connection.egress === "tools-only") {
+  if (call.rest.inputResponses !== undefined && connection.egress === "tools-only") {
     return refuse(connection, tool, "egress", "only tool calls may leave, and `inputResponses` answers the server");
-  }
-  if (requestState !== undefined || inputResponses !== undefined) {
-    const continued = continuations.redeem(continuesOf(call), requestState);
-    if (continued) return continued;
   }
   if (settling.size > 0) await Promise.all(settling);
   const decided = await guard.admit({ session, server, tool, arguments: call.arguments, catalog, signal, waitMs, seam: "transport" });
@@ -143,6 +146,7 @@ async function forwardCall(
   id: RequestId,
   call: ToolCall,
   admission: Admission,
+  continued: boolean,
   options: Record<string, unknown> | undefined,
 ): Promise<unknown> {
   const entry: OpenCall = { kind: "call", admission, continues: continuesOf(call), done: new AbortController(), settled: false };
@@ -158,11 +162,8 @@ async function forwardCall(
     return await connection.forward({ jsonrpc: "2.0", id, method: "tools/call", params }, withHeaders(connection, name, args, options));
   } catch (error) {
     if (connection.inFlight.get(id) === entry) connection.inFlight.delete(id);
-    settle(
-      connection,
-      entry,
-      neverLeft(error) ? { kind: "unsent", reason: "not connected" } : { kind: "unknown", reason: "sending failed" },
-    );
+    const unsent = !continued && neverLeft(error);
+    settle(connection, entry, unsent ? { kind: "unsent", reason: "not connected" } : { kind: "unknown", reason: "sending failed" });
     throw error;
   }
 }
@@ -203,7 +204,7 @@ async function refuseBatch(connection: Connection, batch: readonly JsonObject[])
   for (const message of batch) {
     const name = nameIn(message);
     if (message.method === "tools/call") {
-      if (name.startsWith(canaryPrefix)) connection.canaries.add(name);
+      noteCanary(connection, name);
       const refusal = await refuse(connection, name, "batch", "tool calls cannot be made in a batch: make each by itself");
       answerRefusal(connection, message, refusal);
     } else if (typeof message.method === "string" && requestId(message) !== undefined) {
@@ -238,6 +239,11 @@ function answer(connection: Connection, message: JsonObject, body: JsonObject): 
   const id = requestId(message);
   if (id === undefined || (typeof id === "string" && id.startsWith(connection.ownPrefix))) return;
   connection.deliver({ jsonrpc: "2.0", id, ...body });
+}
+
+/** A model can call canaries too, and may not fill memory with them. */
+function noteCanary({ canaries }: Connection, name: string): void {
+  if (name.startsWith(canaryPrefix) && canaries.size < 100) canaries.add(name);
 }
 
 function nameIn({ params }: JsonObject): string {
