@@ -5,7 +5,7 @@ import { MockLanguageModelV3 } from "ai-v6/test";
 
 /** What the scripted model says in one step: text, or tool calls. */
 export type Turn = string | readonly ScriptedCall[];
-export interface ScriptedCall {
+interface ScriptedCall {
   readonly id: string;
   readonly tool: string;
   readonly input: unknown;

@@ -32,8 +32,8 @@ export function guardTools<TOOLS extends Readonly<Record<string, object>>>(
     const tool = unguarded(tools[key] as object, guard);
     const served = servedName(tool);
     const name = options.nameOf ? options.nameOf(key, tool) : (served ?? key);
-    if (guard.shows(options.server, name))
-      guarded[key] = guardTool(key, tool, toolSeat({ key, name, local: served === undefined }, session, options));
+    if (!guard.shows(options.server, name)) continue;
+    guarded[key] = guardTool(key, tool, toolSeat({ key, name, local: served === undefined }, session, options));
   }
   return Object.defineProperties({}, Object.getOwnPropertyDescriptors(guarded)) as TOOLS;
 }
@@ -72,13 +72,16 @@ export function guardTool(key: string, tool: object, seat: ToolSeat): object {
     replaced.set("execute", guardedExecute(tool, execute as Execute, seat));
     replaced.set("toModelOutput", modelOutput(tool, toModelOutput as ToModelOutput | undefined));
     if (seat.native) replaced.set("needsApproval", asksFirst(tool, needsApproval, seat));
-    if (typeof onInputAvailable === "function")
+    if (typeof onInputAvailable === "function") {
       replaced.set("onInputAvailable", onlyWhereItPasses(tool, onInputAvailable as OnInputAvailable, seat));
+    }
   } else if (!isLocalCaller(caller)) {
     throw cannotGuard(key, tool);
   }
-  if (isLocalCaller(caller))
-    replaced.set("experimental_toolCaller", { ...caller, bind: (tools: object) => guardTool(key, caller.bind(tools), seat) });
+  if (isLocalCaller(caller)) {
+    const bind = (tools: object) => guardTool(key, unguarded(caller.bind(tools), seat.guard), seat);
+    replaced.set("experimental_toolCaller", { ...caller, bind });
+  }
 
   // Descriptors, not values: the SDK keeps what makes a tool a caller of others in a property that a spread would lose.
   const descriptors = Object.getOwnPropertyDescriptors(tool) as Record<string, PropertyDescriptor>;

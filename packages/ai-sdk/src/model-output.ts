@@ -1,7 +1,7 @@
 import { editedText, type JsonObject, markRefusal, type Refusal, refusalDecision, refusalText } from "@holdpoint/core";
 
 /** What a tool's output becomes in the next prompt, as the AI SDK has it (`ToolResultOutput`). */
-export type ToolResultOutput = { readonly type: string; readonly value?: unknown; readonly reason?: string };
+type ToolResultOutput = { readonly type: string; readonly value?: unknown; readonly reason?: string };
 export type ToModelOutput = (options: { toolCallId: string; input: unknown; output: unknown }) => unknown;
 
 const decisionKey = "holdpoint/decision";

@@ -117,7 +117,7 @@ async function listed(listing: Promise<void> | undefined): Promise<void> {
 }
 
 function judge(call: Passage): Denial | Plan {
-  const { guard, request, server } = call;
+  const { guard, server } = call;
   call.policy = guard.policy(server);
   call.definition = definitionOf(call);
   return decide(call.policy, asCall(call), {
