@@ -43,7 +43,7 @@ rule                                               fired  named   true  false  u
 /tools/refund/require/args.reason-exists               0      0                         ← never fired
   args.reason exists true                                            4      0        -  ← never false
 /tools/refund/deny_if/any                              1      1
-  any (args.amount gt 100, not (time.hour gte 9)   )                 0      3        1  ← never true
+  any (args.amount gt 100, not (time.hour gte 9))                    0      3        1  ← never true
     args.amount gt 100                                               0      3        1  ← never true
     not (time.hour gte 9)                                            0      4        -  ← never true
       time.hour gte 9                                                4      0        -  ← never false

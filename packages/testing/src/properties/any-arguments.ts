@@ -32,7 +32,7 @@ export function anyArgumentsFor(schema: JsonObject, { valid = false }: AnyCallOp
   const compiled = compileInputSchema(schema);
   if (!compiled.ok) throw new TypeError(`the schema cannot be used: ${compiled.problem}`);
   const { judge } = compiled;
-  const fitting = valueOf(schema, schema, 0)
+  const fitting = valuesOf(schema, schema, 0)
     .map((value) => (isObject(value) ? value : {}))
     .filter((args) => judge(args).length === 0);
   if (valid) return fitting;
@@ -48,19 +48,19 @@ function canMiss(judge: (args: JsonObject) => readonly unknown[]): boolean {
 
 const deepest = 4;
 
-function valueOf(schema: Json | undefined, root: JsonObject, depth: number): Arbitrary<Json> {
+function valuesOf(schema: Json | undefined, root: JsonObject, depth: number): Arbitrary<Json> {
   if (!isObject(schema)) return anyJson;
-  if (typeof schema.$ref === "string") return depth > deepest ? fc.constant(null) : valueOf(resolve(root, schema.$ref), root, depth + 1);
+  if (typeof schema.$ref === "string") return depth > deepest ? fc.constant(null) : valuesOf(resolve(root, schema.$ref), root, depth + 1);
   if ("const" in schema) return fc.constant(schema.const as Json);
   if (Array.isArray(schema.enum) && schema.enum.length > 0) return fc.constantFrom(...(schema.enum as Json[]));
   const choices = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(choices) && choices.length > 0) {
     const { anyOf: _any, oneOf: _one, ...rest } = schema;
-    return fc.oneof(...choices.map((choice) => valueOf({ ...rest, ...(choice as JsonObject) }, root, depth + 1)));
+    return fc.oneof(...choices.map((choice) => valuesOf({ ...rest, ...(choice as JsonObject) }, root, depth + 1)));
   }
   if (Array.isArray(schema.allOf)) {
     const { allOf, ...rest } = schema;
-    return valueOf((allOf as JsonObject[]).reduce(merge, rest), root, depth + 1);
+    return valuesOf((allOf as JsonObject[]).reduce(merge, rest), root, depth + 1);
   }
   const types = (Array.isArray(schema.type) ? schema.type : [schema.type ?? impliedType(schema)]) as readonly string[];
   return fc.oneof(...types.map((type) => ofType(type, schema, root, depth)));
@@ -73,7 +73,7 @@ function ofType(type: string, schema: JsonObject, root: JsonObject, depth: numbe
     case "object":
       return objectOf(schema, root, depth);
     case "array":
-      return fc.array(valueOf(schema.items as Json, root, depth + 1), {
+      return fc.array(valuesOf(schema.items as Json, root, depth + 1), {
         minLength: numberIn(schema.minItems, 0),
         maxLength: depth > deepest ? numberIn(schema.minItems, 0) : numberIn(schema.maxItems, numberIn(schema.minItems, 0) + 3),
       });
@@ -96,7 +96,7 @@ function objectOf(schema: JsonObject, root: JsonObject, depth: number): Arbitrar
   const required = Array.isArray(schema.required) ? (schema.required as string[]) : [];
   const names = [...new Set([...Object.keys(properties), ...required])].filter((name) => depth <= deepest || required.includes(name));
   const entries = names.map((name) => {
-    const value = valueOf(Object.hasOwn(properties, name) ? properties[name] : true, root, depth + 1).map(
+    const value = valuesOf(Object.hasOwn(properties, name) ? properties[name] : true, root, depth + 1).map(
       (made) => [[name, made]] as [string, Json][],
     );
     return required.includes(name)
