@@ -19,8 +19,8 @@ export interface OpenCall {
   readonly admission: Admission;
   /** What a continuation of this call must be equal to. */
   readonly continues: readonly unknown[];
-  /** Aborted once nothing more is expected. */
-  readonly done: AbortController;
+  /** Stops watching the caller's signal. */
+  stopListening(): void;
   settled: boolean;
 }
 
@@ -134,7 +134,7 @@ export function report(connection: Connection, problem: string): void {
 
 /** Settles a sent call, once. */
 export function settle(connection: Connection, call: OpenCall, outcome: Outcome): void {
-  call.done.abort();
+  call.stopListening();
   if (call.settled) return;
   call.settled = true;
   const settling = call.admission.settle(outcome);

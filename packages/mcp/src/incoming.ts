@@ -52,7 +52,7 @@ function answered(connection: Connection, entry: Answerable, message: JsonObject
     return withResult(message, cleanResult(entry.kind === "list" ? connection.lists.page(entry.walk, result) : result, []));
   }
   if (!entry.settled && isObject(result) && result.resultType === "input_required") {
-    entry.done.abort();
+    entry.stopListening();
     connection.continuations.wait(entry.continues, result.requestState, entry.admission);
     return withResult(message, cleanResult(result, []));
   }

@@ -149,10 +149,9 @@ async function forwardCall(
   continued: boolean,
   options: Record<string, unknown> | undefined,
 ): Promise<unknown> {
-  const entry: OpenCall = { kind: "call", admission, continues: continuesOf(call), done: new AbortController(), settled: false };
+  const entry: OpenCall = { kind: "call", admission, continues: continuesOf(call), stopListening: () => undefined, settled: false };
   connection.inFlight.set(id, entry);
-  const stopListening = onAbort(options?.requestSignal, () => giveUp(connection, id, entry, "the caller cancelled"));
-  entry.done.signal.addEventListener("abort", stopListening, { once: true });
+  entry.stopListening = onAbort(options?.requestSignal, () => giveUp(connection, id, entry, "the caller cancelled"));
   const { name, rest } = call;
   const args = admission.arguments;
   const bare = call.arguments === undefined && Object.keys(args).length === 0;
