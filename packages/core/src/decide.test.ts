@@ -53,7 +53,11 @@ test("the first step that refuses names the rule", () => {
 test("[fail-closed] what cannot be judged denies in `require` and `deny_if`, and holds in `require_approval`", () => {
   expect(ruleOf(refunds, callOf("refund", { reason: "x" }))).toBe("/tools/refund/deny_if/args.amount-gt");
   expect(ruleOf(refunds, callOf("refund", { reason: "x", amount: "5" }))).toBe("/tools/refund/deny_if/args.amount-gt");
-  const asking: PolicyDocument = { version: "1", default: "allow", tools: { pay: { require_approval: [{ path: "args.amount", op: "gt", value: 20 }] } } };
+  const asking: PolicyDocument = {
+    version: "1",
+    default: "allow",
+    tools: { pay: { require_approval: [{ path: "args.amount", op: "gt", value: 20 }] } },
+  };
   expect(ruleOf(asking, callOf("pay"))).toBe("hold");
   const throwing: PolicyDocument = {
     version: "1",
@@ -81,7 +85,12 @@ test("rule ids are JSON Pointers: names are escaped, `name` replaces the last pa
           { path: "args.x", op: "eq", value: 1, when_missing: false },
           { path: "args.x", op: "eq", value: 2, when_missing: false },
           { path: "args.x", op: "eq", value: 3, when_missing: false, name: "no threes" },
-          { conditions: [{ path: "args.x", op: "eq", value: 4, when_missing: false }, { path: "args.y", op: "eq", value: 4, when_missing: false }] },
+          {
+            conditions: [
+              { path: "args.x", op: "eq", value: 4, when_missing: false },
+              { path: "args.y", op: "eq", value: 4, when_missing: false },
+            ],
+          },
           { any: [{ path: "args.x", op: "eq", value: 5, when_missing: false }] },
         ],
       },
@@ -98,7 +107,9 @@ test("rule ids are JSON Pointers: names are escaped, `name` replaces the last pa
 });
 
 test("tools called `__proto__`, `constructor` and `toString` are tools like any other", () => {
-  const document = JSON.parse('{ "version": "1", "default": "deny", "tools": { "__proto__": { "deny_if": [{ "conditions": [] }] }, "constructor": {} } }');
+  const document = JSON.parse(
+    '{ "version": "1", "default": "deny", "tools": { "__proto__": { "deny_if": [{ "conditions": [] }] }, "constructor": {} } }',
+  );
   expect(ruleOf(document, callOf("__proto__"))).toBe("/tools/__proto__/deny_if/always");
   expect(ruleOf(document, callOf("constructor"))).toBe("allow");
   expect(ruleOf(document, callOf("toString"))).toBe("(default deny)");
@@ -111,7 +122,9 @@ test("the model and the operator are told two things", () => {
   expect(verdict(refunds, callOf("refund", { reason: "x", amount: "five" }))).toMatchObject({
     detail: "`args.amount gt 500` is unknown: `args.amount` is text, which `gt` cannot judge here",
   });
-  expect(verdict(refunds, callOf("refund", { reason: "x" }))).toMatchObject({ detail: "`args.amount gt 500` is unknown: `args.amount` is absent" });
+  expect(verdict(refunds, callOf("refund", { reason: "x" }))).toMatchObject({
+    detail: "`args.amount gt 500` is unknown: `args.amount` is absent",
+  });
   expect(denial.outcome === "deny" && denial.detail).not.toContain("900");
   expect(denial.outcome === "deny" && denial.detail).not.toContain("secret reason");
 });
@@ -135,7 +148,11 @@ test("the text of a model's tool name is shown with its tricks escaped", () => {
 test("a denial shows every condition and what it saw", () => {
   const denial = verdict(refunds, callOf("refund", { amount: 900, reason: "x" }));
   const rule = denial.evaluated.find(({ rule }) => rule === "/tools/refund/deny_if/args.amount-gt");
-  expect(rule).toMatchObject({ truth: true, section: "deny_if", conditions: [{ truth: true, compared: { path: "args.amount", expected: 500, saw: 900 } }] });
+  expect(rule).toMatchObject({
+    truth: true,
+    section: "deny_if",
+    conditions: [{ truth: true, compared: { path: "args.amount", expected: 500, saw: 900 } }],
+  });
 });
 
 test("what would pass was decided again: bounds of several rules together", () => {
@@ -145,7 +162,10 @@ test("what would pass was decided again: bounds of several rules together", () =
     tools: {
       pay: {
         require: [{ path: "args.currency", op: "in", value: ["usd", "eur"] }],
-        deny_if: [{ path: "args.amount", op: "gte", value: 500 }, { path: "args.note", op: "exists", value: true }],
+        deny_if: [
+          { path: "args.amount", op: "gte", value: 500 },
+          { path: "args.note", op: "exists", value: true },
+        ],
       },
     },
   };
@@ -191,39 +211,75 @@ test("[fail-closed] a claim of the server is one however the condition names it"
   }
 });
 
+test("an observed limit never tightens an enforced one, and under `observe` both charge their counter once", () => {
+  const enforced = { counter: "c", window: "minute", max: 20 } as const;
+  const document: PolicyDocument = {
+    version: "1",
+    default: "allow",
+    all_tools: { limits: [enforced, { ...enforced, max: 1, mode: "observe" }] },
+  };
+  const debitsOf = (mode: DecisionFacts["mode"]) => {
+    const plan = verdict(document, callOf("x"), { mode });
+    return plan.outcome === "deny"
+      ? []
+      : [plan.debits, plan.observedDebits].map((debits) => debits.map(({ debit }) => debit.max / 1_000_000));
+  };
+  expect(debitsOf("enforce")).toEqual([[20], []]);
+  expect(debitsOf("observe")).toEqual([[], [1]]);
+});
+
 test("[deny-wins] the order of entries changes no verdict, and one more entry admits no more", () => {
   const condition = fc.record({
     path: fc.constantFrom("args.a", "args.b", "args.c"),
     op: fc.constantFrom("eq", "gt", "lt", "exists" as const),
     value: fc.integer({ min: 0, max: 3 }),
   });
-  const entry = condition.map((each) => (each.op === "exists" ? { ...each, value: each.value > 1 } : each)) as fc.Arbitrary<{ path: string; op: "gt"; value: number }>;
+  const entry = condition.map((each) => (each.op === "exists" ? { ...each, value: each.value > 1 } : each)) as fc.Arbitrary<{
+    path: string;
+    op: "gt";
+    value: number;
+  }>;
   const entries = fc.array(entry, { maxLength: 4 });
   const args = fc.dictionary(fc.constantFrom("a", "b", "c"), fc.integer({ min: 0, max: 3 }));
   const rank = { allow: 2, hold: 1, deny: 0 };
   fc.assert(
-    fc.property(entries, entries, entries, entry, fc.constantFrom("require", "deny_if", "require_approval"), args, (require, deny_if, require_approval, more, section, given) => {
-      const lists = { require, deny_if, require_approval };
-      const call = callOf("t", given);
-      const policyOf = (tool: object) => ({ version: "1", default: "deny", tools: { t: tool } }) as PolicyDocument;
-      const before = verdict(policyOf(lists), call).outcome;
-      const reversed = verdict(policyOf({ require: require.toReversed(), deny_if: deny_if.toReversed(), require_approval: require_approval.toReversed() }), call).outcome;
-      const added = verdict(policyOf({ ...lists, [section]: [...lists[section as "require"], more] }), call).outcome;
-      expect(reversed).toBe(before);
-      expect(rank[added]).toBeLessThanOrEqual(rank[before]);
-    }),
+    fc.property(
+      entries,
+      entries,
+      entries,
+      entry,
+      fc.constantFrom("require", "deny_if", "require_approval"),
+      args,
+      (require, deny_if, require_approval, more, section, given) => {
+        const lists = { require, deny_if, require_approval };
+        const call = callOf("t", given);
+        const policyOf = (tool: object) => ({ version: "1", default: "deny", tools: { t: tool } }) as PolicyDocument;
+        const before = verdict(policyOf(lists), call).outcome;
+        const reversed = verdict(
+          policyOf({ require: require.toReversed(), deny_if: deny_if.toReversed(), require_approval: require_approval.toReversed() }),
+          call,
+        ).outcome;
+        const added = verdict(policyOf({ ...lists, [section]: [...lists[section as "require"], more] }), call).outcome;
+        expect(reversed).toBe(before);
+        expect(rank[added]).toBeLessThanOrEqual(rank[before]);
+      },
+    ),
     { numRuns: 500 },
   );
 });
 
 test("[deny-wins] a call passes merged policies if and only if it passes each", () => {
-  const document = fc.record({ amount: fc.integer({ min: 0, max: 5 }), approve: fc.integer({ min: 0, max: 5 }), admits: fc.constantFrom("allow" as const) }).map(
-    ({ amount, approve, admits }): PolicyDocument => ({
-      version: "1",
-      default: admits,
-      tools: { t: { deny_if: [{ path: "args.a", op: "gt", value: amount }], require_approval: [{ path: "args.a", op: "eq", value: approve }] } },
-    }),
-  );
+  const document = fc
+    .record({ amount: fc.integer({ min: 0, max: 5 }), approve: fc.integer({ min: 0, max: 5 }), admits: fc.constantFrom("allow" as const) })
+    .map(
+      ({ amount, approve, admits }): PolicyDocument => ({
+        version: "1",
+        default: admits,
+        tools: {
+          t: { deny_if: [{ path: "args.a", op: "gt", value: amount }], require_approval: [{ path: "args.a", op: "eq", value: approve }] },
+        },
+      }),
+    );
   const rank = { allow: 2, hold: 1, deny: 0 };
   fc.assert(
     fc.property(document, document, fc.integer({ min: 0, max: 6 }), (one, other, a) => {
@@ -237,15 +293,25 @@ test("[deny-wins] a call passes merged policies if and only if it passes each", 
 
 test("[deny-wins] the server's schema is left out only where every merged policy leaves it out", () => {
   const judge = () => [{ pointer: "/a", message: "is wrong" }];
-  const definition = { state: "known", digest: "", judge, facts: { name: "t" }, declared: new Set<string>(), source: { name: "t" } } as unknown as Definition;
+  const definition = {
+    state: "known",
+    digest: "",
+    judge,
+    facts: { name: "t" },
+    declared: new Set<string>(),
+    source: { name: "t" },
+  } as unknown as Definition;
   const ignoring: PolicyDocument = { version: "1", default: "deny", tools: { t: { inputSchema: "ignore" } } };
   const judging: PolicyDocument = { version: "1", default: "deny", tools: { t: {} } };
-  const outcomeOf = (...documents: PolicyDocument[]) => decide(compilePolicy(mergePolicies(...documents)), callOf("t"), { ...facts, definition }).outcome;
+  const outcomeOf = (...documents: PolicyDocument[]) =>
+    decide(compilePolicy(mergePolicies(...documents)), callOf("t"), { ...facts, definition }).outcome;
   expect([outcomeOf(ignoring), outcomeOf(ignoring, ignoring)]).toEqual(["allow", "allow"]);
   expect([outcomeOf(ignoring, judging), outcomeOf(judging, ignoring)]).toEqual(["deny", "deny"]);
 });
 
 test("ids of merged policies carry their layer", () => {
-  const merged = compilePolicy(mergePolicies({ version: "1", default: "allow" }, { version: "1", default: "allow", tools: { t: { deny_if: [{ conditions: [] }] } } }));
+  const merged = compilePolicy(
+    mergePolicies({ version: "1", default: "allow" }, { version: "1", default: "allow", tools: { t: { deny_if: [{ conditions: [] }] } } }),
+  );
   expect(decide(merged, callOf("t"), facts)).toMatchObject({ rule: "/layers/1/tools/t/deny_if/always" });
 });

@@ -10,7 +10,6 @@ import {
   type LimitCall,
   lackOfRoom,
   mergeDebits,
-  planDebits,
   settleIndices,
 } from "./limits.ts";
 import type { Limit } from "./policy-schema.ts";
@@ -37,6 +36,14 @@ function refusalOf(given: Partial<Limit>, by = call()) {
   const made = compiled(given).debitFor(by);
   if (!("refusal" in made)) throw new Error("the call was counted");
   return made.refusal;
+}
+
+function planDebits(limits: readonly ReturnType<typeof compiled>[], by: LimitCall) {
+  const made = limits.map((limit) => limit.debitFor(by));
+  return {
+    debits: mergeDebits(made.flatMap((each) => ("refusal" in each ? [] : [each]))),
+    refusals: made.flatMap((each) => ("refusal" in each ? [each.refusal] : [])),
+  };
 }
 
 test("a limit counts one for each call of a grant", () => {
@@ -194,14 +201,6 @@ test("layers that disagree on a counter are merged to the larger amount and the 
   const strict = compiled({ max: 50, increment: 2, count: "answered" });
   const [merged] = mergeDebits(planDebits([loose, strict], call()).debits);
   expect(merged).toMatchObject({ count: "answered", debit: { max: 5_000_000, amount: 2_000_000 } });
-});
-
-test("an observed limit never tightens an enforced one", () => {
-  const { debits } = planDebits([compiled({ max: 20 }), compiled({ max: 1, mode: "observe" })], call());
-  expect(debits.map(({ debit, limit }) => [debit.max, limit.observe])).toEqual([
-    [20_000_000, false],
-    [1_000_000, true],
-  ]);
 });
 
 test("every limit that cannot count a call says so, and the others still debit", () => {

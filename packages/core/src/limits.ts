@@ -195,31 +195,14 @@ function policyAmount(value: number | string | undefined, key: string): number {
   return amount.micros;
 }
 
-/** Every debit that a call makes, one for each counter, and every limit that turns it away without looking at a counter. */
-export function planDebits(
-  limits: readonly CompiledLimit[],
-  call: LimitCall,
-): { readonly debits: readonly LimitDebit[]; readonly refusals: readonly LimitRefusal[] } {
-  const debits: LimitDebit[] = [];
-  const refusals: LimitRefusal[] = [];
-  for (const limit of limits) {
-    const made = limit.debitFor(call);
-    if ("refusal" in made) refusals.push(made.refusal);
-    else debits.push(made);
-  }
-  return { debits: mergeDebits(debits), refusals };
-}
-
 /**
  * One debit for each counter: one call debits a key once, and the smallest `max` decides. Where limits of different layers disagree on the amount or on
- * what is given back, the stricter stands.
- *
- * Enforced and observed debits are merged apart, and may then share a key: such a counter is charged by the enforced debit alone.
+ * what is given back, the stricter stands. Enforced and observed debits are to be merged apart, so that the one never tightens the other.
  */
 export function mergeDebits(debits: readonly LimitDebit[]): readonly LimitDebit[] {
   const merged: LimitDebit[] = [];
   for (const next of debits) {
-    const index = merged.findIndex(({ limit, debit }) => debit.key === next.debit.key && limit.observe === next.limit.observe);
+    const index = merged.findIndex(({ debit }) => debit.key === next.debit.key);
     const former = merged[index];
     if (former === undefined) merged.push(next);
     else merged[index] = stricter(former, next);
