@@ -5,7 +5,12 @@ import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "..");
-const pages = ["README.md", ...readdirSync(join(root, "docs")).filter((file) => file.endsWith(".md")).map((file) => join("docs", file))];
+const pages = [
+  "README.md",
+  ...readdirSync(join(root, "docs"))
+    .filter((file) => file.endsWith(".md"))
+    .map((file) => join("docs", file)),
+];
 
 interface Fence {
   readonly page: string;
@@ -47,7 +52,20 @@ test("every TypeScript block of every page compiles, under the strictest options
     writeFileSync(join(folder, name), `${code}\nexport {};\n`);
     where.set(`${basename(page, ".md")}/${name}`, `${page}:${line}`);
   }
-  const options = { extends: join(root, "tsconfig.base.json"), compilerOptions: { composite: false, declaration: false, declarationMap: false, noEmit: true, allowImportingTsExtensions: true, rewriteRelativeImportExtensions: false, types: ["node"], lib: ["es2024", "esnext.disposable", "dom"] }, include: ["**/*.ts"] };
+  const options = {
+    extends: join(root, "tsconfig.base.json"),
+    compilerOptions: {
+      composite: false,
+      declaration: false,
+      declarationMap: false,
+      noEmit: true,
+      allowImportingTsExtensions: true,
+      rewriteRelativeImportExtensions: false,
+      types: ["node"],
+      lib: ["es2024", "esnext.disposable", "dom"],
+    },
+    include: ["**/*.ts"],
+  };
   writeFileSync(join(place, "tsconfig.json"), JSON.stringify(options));
   expect(where.size).toBeGreaterThan(5);
   const typescript = createRequire(join(root, "package.json")).resolve("typescript/package.json");
@@ -55,7 +73,10 @@ test("every TypeScript block of every page compiles, under the strictest options
   try {
     execFileSync(process.execPath, [join(typescript, "..", "bin", "tsc"), "-p", place], { cwd: place, encoding: "utf8" });
   } catch (error) {
-    problems = String((error as { stdout?: string }).stdout ?? error).replace(/^(\S+?\.ts)\((\d+)/gm, (_, file: string, row: string) => `${where.get(file) ?? file} + ${row}`);
+    problems = String((error as { stdout?: string }).stdout ?? error).replace(
+      /^(\S+?\.ts)\((\d+)/gm,
+      (_, file: string, row: string) => `${where.get(file) ?? file} + ${row}`,
+    );
   }
   expect(problems).toBe("");
 });

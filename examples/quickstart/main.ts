@@ -21,7 +21,10 @@ const events: AuditEvent[] = [];
 const guard = createGuard({
   policy,
   approve: (request) => {
-    say("person", `asked about ${request.tool} ${JSON.stringify(request.arguments)}: ${request.reasons.join(", ")} [${request.fingerprint}]`);
+    say(
+      "person",
+      `asked about ${request.tool} ${JSON.stringify(request.arguments)}: ${request.reasons.join(", ")} [${request.fingerprint}]`,
+    );
     return answers.shift() ?? { approved: false };
   },
   audit: (event) => void events.push(event),
@@ -50,7 +53,12 @@ await show("allowed", "echo", { message: "one" }, "Echo: one");
 await show("allowed", "echo", { message: "two" }, "Echo: two");
 await show("over its limit", "echo", { message: "three" }, /^\[HOLDPOINT DENIED\] Limit reached\. Try again in (1 minute|\d+ seconds)\.$/);
 await show("held, and approved", "get-structured-content", { location: "New York" }, /"temperature"/);
-await show("held, and refused", "get-structured-content", { location: "Chicago" }, "[HOLDPOINT DENIED] A person was asked and refused this call: not in Chicago.");
+await show(
+  "held, and refused",
+  "get-structured-content",
+  { location: "Chicago" },
+  "[HOLDPOINT DENIED] A person was asked and refused this call: not in Chicago.",
+);
 
 await client.close();
 

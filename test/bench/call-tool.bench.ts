@@ -65,7 +65,9 @@ await bench("over stdio", async () => {
   }
   const [low, high] = intervalOfMedian(differences);
   const mean = total / differences.length;
-  console.log(`\ncallTool over stdio, ${differences.length} pairs: bare ${(mean * 1000).toFixed(0)} µs; paired difference (95 %): ${percent(low)} to ${percent(high)}`);
+  console.log(
+    `\ncallTool over stdio, ${differences.length} pairs: bare ${(mean * 1000).toFixed(0)} µs; paired difference (95 %): ${percent(low)} to ${percent(high)}`,
+  );
   await bare.close();
   await guarded.close();
   function percent(ms: number): string {

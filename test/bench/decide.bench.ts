@@ -1,19 +1,28 @@
 // `decide` against hand-written closures, by the number of tools and of rules on a tool.
 // Goal: within 3 × of hand-written for policies without regular expressions, flat in the number of tools.
 
-import { compilePolicy, type Call, type DecisionFacts, decide, type PolicyDocument } from "@holdpoint/core";
+import { type Call, compilePolicy, type DecisionFacts, decide, type PolicyDocument } from "@holdpoint/core";
 import { RE2JS } from "re2js";
 import { bench, measure, report } from "./measure.ts";
 
 const facts: DecisionFacts = { now: 0, namespace: "", definition: { state: "not_needed" }, mode: "enforce" };
-const call: Call = { server: "s", tool: "t0", arguments: { amount: 5, currency: "usd", note: "thanks for the lunch" }, context: { grant: "default" } };
+const call: Call = {
+  server: "s",
+  tool: "t0",
+  arguments: { amount: 5, currency: "usd", note: "thanks for the lunch" },
+  context: { grant: "default" },
+};
 
 function policyOf(tools: number, rules: number): PolicyDocument {
   const deny_if = Array.from({ length: rules }, (_, index) => ({
     conditions: [{ path: "args.amount", op: "gt" as const, value: 500 + index }],
   }));
   const require = [{ path: "args.currency", op: "in" as const, value: ["usd", "eur", "gbp"] }];
-  return { version: "1", default: "deny", tools: Object.fromEntries(Array.from({ length: tools }, (_, index) => [`t${index}`, { require, deny_if }])) };
+  return {
+    version: "1",
+    default: "deny",
+    tools: Object.fromEntries(Array.from({ length: tools }, (_, index) => [`t${index}`, { require, deny_if }])),
+  };
 }
 
 /** What a careful person would write by hand for the same policy: own properties, types checked, a result that says which rule. */
@@ -50,7 +59,11 @@ await bench("decide by tools and rules", async () => {
 await bench("decide with a regular expression, beside the engine alone", async () => {
   const source = "^[a-z ]{1,200}$";
   const engine = RE2JS.compile(source);
-  const policy = compilePolicy({ version: "1", default: "deny", tools: { t0: { require: [{ path: "args.note", op: "regex", value: source }] } } });
+  const policy = compilePolicy({
+    version: "1",
+    default: "deny",
+    tools: { t0: { require: [{ path: "args.note", op: "regex", value: source }] } },
+  });
   const note = String(call.arguments.note);
   report(
     "one regular expression",

@@ -49,7 +49,13 @@ await bench("the whole guard with schema, MAC and a hash chain, on 1 KB of argum
   };
   const guard = createGuard({ policy, audit: { write: chain, mac: true } });
   const session = guard.session({ user: "ann" });
-  const items = Array.from({ length: 8 }, (_, index) => ({ sku: `SKU-${index}-0123456789`, quantity: index, price: index * 1.5, tags: ["a", "b"], text: "some words of text here" }));
+  const items = Array.from({ length: 8 }, (_, index) => ({
+    sku: `SKU-${index}-0123456789`,
+    quantity: index,
+    price: index * 1.5,
+    tags: ["a", "b"],
+    text: "some words of text here",
+  }));
   const args = { amount: 5, currency: "usd", note: "lunch", items };
   const inputSchema = {
     type: "object",
@@ -61,7 +67,13 @@ await bench("the whole guard with schema, MAC and a hash chain, on 1 KB of argum
         type: "array",
         items: {
           type: "object",
-          properties: { sku: { type: "string" }, quantity: { type: "integer" }, price: { type: "number" }, tags: { type: "array", items: { type: "string" } }, text: { type: "string" } },
+          properties: {
+            sku: { type: "string" },
+            quantity: { type: "integer" },
+            price: { type: "number" },
+            tags: { type: "array", items: { type: "string" } },
+            text: { type: "string" },
+          },
           required: ["sku", "quantity"],
           additionalProperties: false,
         },

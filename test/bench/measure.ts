@@ -66,7 +66,8 @@ export function report(title: string, measured: readonly Measured[], base: strin
   const one = measured.find(({ name }) => name === base)?.us ?? Number.NaN;
   const width = Math.max(...measured.map(({ name }) => name.length));
   const rows = measured.map(
-    ({ name, us, spread }) => `  ${name.padEnd(width)}  ${us.toFixed(3).padStart(10)} µs ±${(spread * 100).toFixed(0).padStart(2)} %  ${(us / one).toFixed(2).padStart(8)} ×`,
+    ({ name, us, spread }) =>
+      `  ${name.padEnd(width)}  ${us.toFixed(3).padStart(10)} µs ±${(spread * 100).toFixed(0).padStart(2)} %  ${(us / one).toFixed(2).padStart(8)} ×`,
   );
   console.log(`\n${title} (× ${base})\n${rows.join("\n")}`);
   if (sink === "never") console.log(sink);

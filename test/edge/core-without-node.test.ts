@@ -66,5 +66,9 @@ test("the main entry of core needs nothing of Node's, and no `eval`", async () =
     }
     return JSON.stringify({ outcomes, events: audit.events.length > 5, typeofProcess: typeof process });
   })()`).runInContext(context);
-  expect(JSON.parse(outcome)).toEqual({ outcomes: ["allow", "arguments_invalid", "require", "limit"], events: true, typeofProcess: "undefined" });
+  expect(JSON.parse(outcome)).toEqual({
+    outcomes: ["allow", "arguments_invalid", "require", "limit"],
+    events: true,
+    typeofProcess: "undefined",
+  });
 });

@@ -72,7 +72,7 @@ async function pass(call: Passage): Promise<Admission | Refusal> {
   const unreadable = readArguments(call);
   if (unreadable) return refuse(call, unreadable);
   const listing = catalogOf(call)?.ready();
-  if (listing) await listed(listing);
+  if (listing !== undefined) await listed(listing);
   const redeemed = redeemToken(call);
   if (redeemed) return redeemed;
   continueCall(call);
@@ -104,7 +104,8 @@ function readArguments(call: Passage): Refusing | undefined {
   const snapshot = takeSnapshot(call.request.arguments ?? {}, call.guard.bounds);
   if (!snapshot.ok) return unfit(snapshot);
   const { value } = snapshot;
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return unfit({ code: "not_json", pointer: "", problem: "no object" });
+  if (value === null || typeof value !== "object" || Array.isArray(value))
+    return unfit({ code: "not_json", pointer: "", problem: "no object" });
   call.original = call.arguments = value as JsonObject;
   return undefined;
 }

@@ -57,7 +57,11 @@ export interface Binding {
  * What a yes to `rules` is bound to (design §6). Changing any of it asks again. A run is left out of the identity: the call that uses a durable
  * yes is often made by a later run of the same session.
  */
-export function bind(call: Call, rules: readonly CompiledApproval[], around: { namespace: string; definition: string | undefined; policy: string }): Binding {
+export function bind(
+  call: Call,
+  rules: readonly CompiledApproval[],
+  around: { namespace: string; definition: string | undefined; policy: string },
+): Binding {
   const { run: _run, ...identity } = call.context;
   const { session: _session, ...lasting } = identity;
   const common = {

@@ -10,7 +10,9 @@ export interface ApprovalRecord {
   /** Hash of all that the yes is bound to: namespace, server, definition, tool, canonical arguments, identity and the content of every rule that asked. */
   readonly binding: string;
   /** Hash of the same without the arguments, for a yes that reaches further; present only where every rule offers it. */
-  readonly wide?: { readonly to: "session" | "matching"; readonly binding: string; readonly forMs: number; readonly uses: number } | undefined;
+  readonly wide?:
+    | { readonly to: "session" | "matching"; readonly binding: string; readonly forMs: number; readonly uses: number }
+    | undefined;
   readonly server: string;
   readonly tool: string;
   /** The snapshot to run after the yes. Dropped when the request ends, then the binding stands for it alone. */
@@ -65,7 +67,10 @@ export interface ApprovalStore {
   /** Puts one use back, for a call that provably did not leave. */
   restore(id: string, now: number): MaybePromise<void>;
   get(id: string, now: number): MaybePromise<ApprovalRecord | undefined>;
-  list(filter: { readonly status?: ApprovalStatus | undefined; readonly session?: string | undefined }, now: number): MaybePromise<readonly ApprovalRecord[]>;
+  list(
+    filter: { readonly status?: ApprovalStatus | undefined; readonly session?: string | undefined },
+    now: number,
+  ): MaybePromise<readonly ApprovalRecord[]>;
   /** Ends a pending or approved record. False when there was none. */
   revoke(id: string, by: string | undefined, now: number): MaybePromise<boolean>;
 }

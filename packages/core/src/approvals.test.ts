@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { memoryAudit } from "./audit.ts";
 import type { ApprovalRequest, Approver, Verdict } from "./approval-request.ts";
+import { memoryAudit } from "./audit.ts";
 import { createCatalog } from "./definitions.ts";
 import { createGuard, type Guard, type GuardOptions } from "./guard.ts";
 import { memoryApprovals } from "./memory-approvals.ts";
@@ -27,7 +27,12 @@ function guardWith(options: Partial<GuardOptions>) {
   return { guard, audit, session: guard.session({ user: "ann" }) };
 }
 
-async function refund(guard: Guard, session: Session, args: object, more: { signal?: AbortSignal; approve?: Approver; waitMs?: number } = {}) {
+async function refund(
+  guard: Guard,
+  session: Session,
+  args: object,
+  more: { signal?: AbortSignal; approve?: Approver; waitMs?: number } = {},
+) {
   const admitted = await guard.admit({ session, tool: "refund", arguments: args, ...more });
   if (admitted.outcome === "allow") await admitted.settle({ kind: "success" });
   return admitted;
@@ -69,14 +74,21 @@ test("[fail-closed] only a verdict of exactly the typed shape approves", async (
     { approved: true, arguments: null },
     { approved: true, arguments: [] },
     Object.create({ approved: true }),
-    { get approved() { return true; } },
+    {
+      get approved() {
+        return true;
+      },
+    },
   ];
   for (const answer of answers) {
     const { guard, session } = guardWith({ approve: () => answer as Verdict });
     expect(await refund(guard, session, { amount: 50 })).toMatchObject({ outcome: "deny", code: "approval_refused" });
   }
   const throwing = guardWith({ approve: () => Promise.reject(new Error("no screen")) });
-  expect(await refund(throwing.guard, throwing.session, { amount: 50 })).toMatchObject({ code: "approval_refused", detail: expect.stringContaining("no screen") });
+  expect(await refund(throwing.guard, throwing.session, { amount: 50 })).toMatchObject({
+    code: "approval_refused",
+    detail: expect.stringContaining("no screen"),
+  });
 });
 
 test("a person sees the call, why it is held, and the same fingerprint as the record", async () => {
@@ -84,7 +96,13 @@ test("a person sees the call, why it is held, and the same fingerprint as the re
   const { guard, session, audit } = guardWith({ approve });
   const call = refund(guard, session, { amount: 50, note: "hi" });
   await tick();
-  expect(asked[0]).toMatchObject({ server: "default", tool: "refund", arguments: { amount: 50, note: "hi" }, reasons: ["Refund over $20"], identity: { user: "ann" } });
+  expect(asked[0]).toMatchObject({
+    server: "default",
+    tool: "refund",
+    arguments: { amount: 50, note: "hi" },
+    reasons: ["Refund over $20"],
+    identity: { user: "ann" },
+  });
   expect(Object.isFrozen(asked[0]?.arguments)).toBe(true);
   answer({ approved: true, by: "bob" });
   expect(await call).toMatchObject({ outcome: "allow" });
@@ -103,9 +121,15 @@ test("a person sees the call, why it is held, and the same fingerprint as the re
 test("[refused-spends-nothing] a refused call leaves the counters, and the model is told that a person refused", async () => {
   const { guard, session } = guardWith({ approve: () => ({ approved: false, by: "bob", reason: "not today" }) });
   for (let round = 0; round < 5; round++) {
-    expect(await refund(guard, session, { amount: 50 })).toMatchObject({ code: "approval_refused", message: "A person was asked and refused this call: not today." });
+    expect(await refund(guard, session, { amount: 50 })).toMatchObject({
+      code: "approval_refused",
+      message: "A person was asked and refused this call: not today.",
+    });
   }
-  expect([await refund(guard, session, { amount: 5 }), await refund(guard, session, { amount: 5 })].map(({ outcome }) => outcome)).toEqual(["allow", "allow"]);
+  expect([await refund(guard, session, { amount: 5 }), await refund(guard, session, { amount: 5 })].map(({ outcome }) => outcome)).toEqual([
+    "allow",
+    "allow",
+  ]);
 });
 
 test("a yes is used once: the same call made again is asked again", async () => {
@@ -196,14 +220,27 @@ test("an edit that another rule holds is asked again", async () => {
       return seen.length === 1 ? { approved: true, arguments: { amount: 50, to: "other" } } : { approved: true };
     },
   });
-  expect(await refund(guard, session, { amount: 50, to: "owner" })).toMatchObject({ outcome: "allow", arguments: { amount: 50, to: "other" } });
+  expect(await refund(guard, session, { amount: 50, to: "owner" })).toMatchObject({
+    outcome: "allow",
+    arguments: { amount: 50, to: "other" },
+  });
   expect(seen).toEqual([["/tools/refund/require_approval/amount"], ["/tools/refund/require_approval/recipient"]]);
 });
 
 test("a secret is never shown to the approver, and an edit keeps it", async () => {
-  const policy: PolicyDocument = { version: "1", default: "deny", tools: { refund: { require_approval: [{ conditions: [] }], audit: { secret: ["args.card"] } } } };
-  const { guard, session } = guardWith({ policy, approve: ({ arguments: args }) => ({ approved: true, arguments: { ...args, amount: 1 } }) });
-  expect(await refund(guard, session, { amount: 50, card: "4242" })).toMatchObject({ arguments: { amount: 1, card: "4242" }, edited: ["/amount"] });
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { refund: { require_approval: [{ conditions: [] }], audit: { secret: ["args.card"] } } },
+  };
+  const { guard, session } = guardWith({
+    policy,
+    approve: ({ arguments: args }) => ({ approved: true, arguments: { ...args, amount: 1 } }),
+  });
+  expect(await refund(guard, session, { amount: 50, card: "4242" })).toMatchObject({
+    arguments: { amount: 1, card: "4242" },
+    edited: ["/amount"],
+  });
 });
 
 test("an answer that comes too late is no answer to this call; the same call made again passes by it, once", async () => {
@@ -231,7 +268,10 @@ test("silence is no: a request that has expired approves nothing", async () => {
 test("with a store the call answers that it waits, and passes exactly once when it is made again after the yes", async () => {
   const { guard, session, audit } = guardWith({ approvals: memoryApprovals() });
   const waiting = await refund(guard, session, { amount: 50 });
-  expect(waiting).toMatchObject({ code: "approval_pending", message: expect.stringMatching(/waiting for a person's approval, id `[0-9a-f]+`/) });
+  expect(waiting).toMatchObject({
+    code: "approval_pending",
+    message: expect.stringMatching(/waiting for a person's approval, id `[0-9a-f]+`/),
+  });
   const again = await refund(guard, session, { amount: 50 });
   expect(again).toMatchObject({ approval: (waiting as { approval?: object }).approval });
   const [pending] = await guard.approvals.list({ status: "pending" });
@@ -285,7 +325,11 @@ test("a yes reaches further only where the rule offers it and the approver takes
     tools: { refund: { require_approval: [{ path: "args.amount", op: "gt", value: 20, widen: { to: "session", for: "5m", uses: 3 } }] } },
   };
   let asked = 0;
-  const { guard, session } = guardWith({ policy: offering, clock: () => now, approve: ({ offers }) => ({ approved: asked++ === 0, widen: offers !== undefined }) });
+  const { guard, session } = guardWith({
+    policy: offering,
+    clock: () => now,
+    approve: ({ offers }) => ({ approved: asked++ === 0, widen: offers !== undefined }),
+  });
   for (const amount of [30, 40, 50]) expect((await refund(guard, session, { amount })).outcome).toBe("allow");
   expect(asked).toBe(1);
   expect((await refund(guard, session, { amount: 60 })).outcome).toBe("deny");
@@ -406,7 +450,11 @@ test("`preview` says what would be decided and leaves no trace", async () => {
   const before = audit.events.length;
   const preview = (amount: number) => guard.preview({ session, tool: "refund", arguments: { amount } });
   expect(await preview(5)).toEqual({ outcome: "allow" });
-  expect(await preview(50)).toMatchObject({ outcome: "hold", reasons: ["Refund over $20"], rules: ["/tools/refund/require_approval/args.amount-gt"] });
+  expect(await preview(50)).toMatchObject({
+    outcome: "hold",
+    reasons: ["Refund over $20"],
+    rules: ["/tools/refund/require_approval/args.amount-gt"],
+  });
   expect(await preview(900)).toMatchObject({ outcome: "deny", rule: "/tools/refund/deny_if/args.amount-gt" });
   expect(audit.events.length).toBe(before);
 });

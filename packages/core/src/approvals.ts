@@ -4,11 +4,17 @@ import type { Recorder } from "./recorder.ts";
 
 /** The host's side of requests for approval: a screen, a chat bot or a command lists them and answers. Every answer is recorded. */
 export interface Approvals {
-  list(filter?: { readonly status?: ApprovalStatus | undefined; readonly session?: string | undefined }): Promise<readonly ApprovalRecord[]>;
+  list(filter?: {
+    readonly status?: ApprovalStatus | undefined;
+    readonly session?: string | undefined;
+  }): Promise<readonly ApprovalRecord[]>;
   get(id: string): Promise<ApprovalRecord | undefined>;
   /** Says yes. `undefined` where the request is not known, has ended, or was answered before. */
   approve(id: string, answer: Omit<ApprovalAnswer, "approved">): Promise<ApprovalRecord | undefined>;
-  refuse(id: string, answer: { readonly by?: string | undefined; readonly reason?: string | undefined }): Promise<ApprovalRecord | undefined>;
+  refuse(
+    id: string,
+    answer: { readonly by?: string | undefined; readonly reason?: string | undefined },
+  ): Promise<ApprovalRecord | undefined>;
   /** Takes back a yes, or withdraws a pending request. */
   revoke(id: string, by?: string): Promise<boolean>;
 }

@@ -8,9 +8,21 @@ import { canonicalJson, contentHash } from "./canonical-json.ts";
 import { hmacSha256, sha256Hex } from "./hashing.ts";
 import { type Json, takeSnapshot } from "./json-snapshot.ts";
 
-const keys = fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "10", "9", "-1", "a", "B", "é", "\u20ac", "\ud83d\ude00", "\ufb33", ""));
+const keys = fc.oneof(
+  fc.string(),
+  fc.constantFrom("__proto__", "constructor", "10", "9", "-1", "a", "B", "é", "\u20ac", "\ud83d\ude00", "\ufb33", ""),
+);
 const json = fc.letrec((tie) => ({
-  value: fc.oneof({ depthSize: "small" }, fc.constant(null), fc.boolean(), fc.double({ noNaN: true }), fc.integer(), fc.string({ unit: "grapheme" }), tie("list"), tie("object")),
+  value: fc.oneof(
+    { depthSize: "small" },
+    fc.constant(null),
+    fc.boolean(),
+    fc.double({ noNaN: true }),
+    fc.integer(),
+    fc.string({ unit: "grapheme" }),
+    tie("list"),
+    tie("object"),
+  ),
   list: fc.array(tie("value"), { maxLength: 4 }),
   object: fc.dictionary(keys, tie("value"), { maxKeys: 6, noNullPrototype: false }),
 })).value;

@@ -43,7 +43,13 @@ export function resetCounters(before: CompiledPolicy, after: CompiledPolicy): re
     const next = kept.get(counter);
     if (!next || keyOf(limit) === keyOf(next) || seen.has(counter)) return [];
     seen.add(counter);
-    return [{ pointer: next.id, message: `counter \`${counter}\` would start anew: its window or scope has changed`, fix: "give it another name, or pass `{ carry: false }`" }];
+    return [
+      {
+        pointer: next.id,
+        message: `counter \`${counter}\` would start anew: its window or scope has changed`,
+        fix: "give it another name, or pass `{ carry: false }`",
+      },
+    ];
   });
 }
 

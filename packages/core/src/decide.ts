@@ -1,11 +1,18 @@
-import { type CompiledApproval, type CompiledLayer, type CompiledPolicy, type CompiledRule, type CompiledTool, toolOf } from "./compile-policy.ts";
+import {
+  type CompiledApproval,
+  type CompiledLayer,
+  type CompiledPolicy,
+  type CompiledRule,
+  type CompiledTool,
+  toolOf,
+} from "./compile-policy.ts";
 import type { Definition } from "./definitions.ts";
 import { describeRule, type Evaluated, evaluateAll } from "./evidence.ts";
 import { type Facts, timeFacts } from "./facts.ts";
-import { describeProblems, type SchemaProblem } from "./schema-problem.ts";
 import type { JsonObject } from "./json-snapshot.ts";
 import { type LimitCall, type LimitDebit, mergeDebits } from "./limits.ts";
 import { notAvailable, notPermitted, type RefusalCode } from "./refusal.ts";
+import { describeProblems, type SchemaProblem } from "./schema-problem.ts";
 import { type Bounds, findBounds } from "./would-pass.ts";
 
 /** A call as it is judged: names, and plain JSON taken once. */
@@ -70,7 +77,12 @@ export interface Plan {
  */
 export function decide(policy: CompiledPolicy | undefined, call: Call, facts: DecisionFacts): Denial | Plan {
   if (policy === undefined) {
-    return deny({ rule: "(no policy)", code: "no_policy", message: notAvailable(call.tool), detail: `no policy for server \`${call.server}\`` });
+    return deny({
+      rule: "(no policy)",
+      code: "no_policy",
+      message: notAvailable(call.tool),
+      detail: `no policy for server \`${call.server}\``,
+    });
   }
   const tools = policy.layers.map((layer) => toolOf(layer, call.tool));
   const judging: Judging = {
@@ -134,7 +146,10 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   return undefined;
 }
 
-type Refusal = Omit<Denial, "outcome" | "evaluated" | "explains" | "wouldPass"> & { readonly explains?: boolean; readonly byRule?: boolean };
+type Refusal = Omit<Denial, "outcome" | "evaluated" | "explains" | "wouldPass"> & {
+  readonly explains?: boolean;
+  readonly byRule?: boolean;
+};
 
 /** What has been found of one call so far. */
 interface Judging {
@@ -252,7 +267,8 @@ function judgeDefinition(tools: readonly CompiledTool[], call: Call, facts: Deci
   }
   if (definition.state === "not_needed" && !tools.some((tool) => tool.readsClaims)) return undefined;
   const state = definition.state === "not_needed" ? "unknown" : definition.state;
-  const problem = "problem" in definition ? definition.problem : "a rule reads what the server says of the tool, and no definition is known";
+  const problem =
+    "problem" in definition ? definition.problem : "a rule reads what the server says of the tool, and no definition is known";
   return definitionRefusal(state, call.tool, problem);
 }
 

@@ -172,7 +172,11 @@ function declaredProperties(inputSchema: unknown): ReadonlySet<string> {
   return new Set(properties !== null && typeof properties === "object" ? Object.keys(properties) : []);
 }
 
-function report(before: ReadonlyMap<string, Definition>, after: ReadonlyMap<string, Definition>, onChange: (change: CatalogChange) => void): void {
+function report(
+  before: ReadonlyMap<string, Definition>,
+  after: ReadonlyMap<string, Definition>,
+  onChange: (change: CatalogChange) => void,
+): void {
   const added = [...after.keys()].filter((name) => !before.has(name));
   const removed = [...before.keys()].filter((name) => !after.has(name));
   const changed = [...after.keys()].filter((name) => before.has(name) && digestOf(before.get(name)) !== digestOf(after.get(name)));

@@ -33,8 +33,11 @@ function evaluate(rule: CompiledRule, facts: Facts): Evaluated {
 export function describeRule(rule: CompiledRule, facts: Facts): string {
   const { conditions } = evaluate(rule, facts);
   if (conditions.length === 0) return "the rule has no conditions, and so always matches";
-  const deciding = rule.section === "require" ? conditions.filter(({ truth }) => truth !== true) : conditions.filter(({ truth }) => truth !== false);
-  return deciding.map((condition) => `\`${condition.text}\` is ${condition.truth}${condition.truth === "unknown" ? reasonOf(condition) : ""}`).join(", ");
+  const deciding =
+    rule.section === "require" ? conditions.filter(({ truth }) => truth !== true) : conditions.filter(({ truth }) => truth !== false);
+  return deciding
+    .map((condition) => `\`${condition.text}\` is ${condition.truth}${condition.truth === "unknown" ? reasonOf(condition) : ""}`)
+    .join(", ");
 }
 
 function reasonOf(condition: Explanation): string {

@@ -27,7 +27,10 @@ const limited: PolicyDocument = {
   version: "1",
   default: "deny",
   tools: {
-    pay: { limits: [{ counter: "pays", window: "minute", max: 3 }], deny_if: [{ path: "args.amount", op: "gt", value: 100, when_missing: false }] },
+    pay: {
+      limits: [{ counter: "pays", window: "minute", max: 3 }],
+      deny_if: [{ path: "args.amount", op: "gt", value: 100, when_missing: false }],
+    },
     spend: {
       limits: [
         { counter: "calls", window: "minute", max: 100 },
@@ -67,7 +70,12 @@ test("a limit's refusal tells the wait, and after it there is room", async () =>
   const session = guard.session();
   for (let round = 0; round < 3; round++) await outcomeOf(guard, session, "pay");
   const refused = await guard.admit({ session, tool: "pay", arguments: {} });
-  expect(refused).toMatchObject({ outcome: "deny", code: "limit", retryAfterMs: 42_000, message: "Limit reached. Try again in 42 seconds." });
+  expect(refused).toMatchObject({
+    outcome: "deny",
+    code: "limit",
+    retryAfterMs: 42_000,
+    message: "Limit reached. Try again in 42 seconds.",
+  });
   now += 41_999;
   expect(await outcomeOf(guard, session, "pay")).toBe("/tools/pay/limits/pays");
   now += 1;
@@ -86,7 +94,9 @@ test("the wait of a limit that others share is for the operator alone", async ()
 });
 
 test("a limit's scope that the session lacks denies and is named to the operator", async () => {
-  const guard = createGuard({ policy: { version: "1", default: "allow", all_tools: { limits: [{ counter: "c", window: "minute", max: 1, scope: "tenant" }] } } });
+  const guard = createGuard({
+    policy: { version: "1", default: "allow", all_tools: { limits: [{ counter: "c", window: "minute", max: 1, scope: "tenant" }] } },
+  });
   const refused = await guard.admit({ session: guard.session({ user: "ann" }), tool: "x", arguments: {} });
   expect(refused).toMatchObject({ code: "limit_scope", detail: expect.stringContaining("`context.tenant` is missing") });
 });
@@ -95,7 +105,10 @@ const counting: PolicyDocument = {
   version: "1",
   default: "deny",
   tools: Object.fromEntries(
-    (["sent", "answered", "protocol", "success"] as const).map((count) => [count, { limits: [{ counter: count, window: "minute" as const, max: 1, count }] }]),
+    (["sent", "answered", "protocol", "success"] as const).map((count) => [
+      count,
+      { limits: [{ counter: count, window: "minute" as const, max: 1, count }] },
+    ]),
   ),
 };
 
@@ -132,7 +145,10 @@ test("a give-back goes to the window of the reservation", async () => {
 });
 
 test("settling twice gives back once", async () => {
-  const guard = createGuard({ policy: { version: "1", default: "allow", all_tools: { limits: [{ counter: "c", window: "minute", max: 2 }] } }, clock: at(0) });
+  const guard = createGuard({
+    policy: { version: "1", default: "allow", all_tools: { limits: [{ counter: "c", window: "minute", max: 2 }] } },
+    clock: at(0),
+  });
   const session = guard.session();
   const [one] = [await allowed(guard, session, "x"), await allowed(guard, session, "x")];
   await one.settle({ kind: "unsent" });
@@ -162,7 +178,11 @@ test("[refused-spends-nothing] a reservation granted after the guard gave up is 
     policy: limited,
     clock: at(0),
     storeTimeoutMs: 5,
-    store: { ...inner, reserve: (debits, now) => (slow ? new Promise((done) => setTimeout(() => done(inner.reserve(debits, now)), 30)) : inner.reserve(debits, now)) },
+    store: {
+      ...inner,
+      reserve: (debits, now) =>
+        slow ? new Promise((done) => setTimeout(() => done(inner.reserve(debits, now)), 30)) : inner.reserve(debits, now),
+    },
   });
   const session = guard.session();
   const refused = await Promise.all(Array.from({ length: 3 }, () => outcomeOf(guard, session, "pay")));
@@ -218,7 +238,15 @@ test("[one-decision-one-record] the decision is in every required sink before th
   taken.length = 0;
   await allowed(guard, session, "pay");
   // What was owed comes first. The first call was decided before the sink failed, so it has an outcome too: it did not leave.
-  expect(taken.filter((type) => type !== "policy.loaded")).toEqual(["decision", "outcome", "decision", "decision", "decision", "decision", "decision"]);
+  expect(taken.filter((type) => type !== "policy.loaded")).toEqual([
+    "decision",
+    "outcome",
+    "decision",
+    "decision",
+    "decision",
+    "decision",
+    "decision",
+  ]);
   await outcomeOf(guard, session, "pay");
   expect(await outcomeOf(guard, session, "pay")).toBe("allow");
   expect(await outcomeOf(guard, session, "pay")).toBe("/tools/pay/limits/pays");
@@ -245,7 +273,11 @@ test("[one-decision-one-record] no argument value is recorded unless its field w
   const audit = memoryAudit();
   const guard = createGuard({
     audit: { ...audit, mac: true },
-    policy: { version: "1", default: "deny", tools: { pay: { audit: { record: ["args.amount", "args.card"], secret: ["args.card.number"] } } } },
+    policy: {
+      version: "1",
+      default: "deny",
+      tools: { pay: { audit: { record: ["args.amount", "args.card"], secret: ["args.card.number"] } } },
+    },
   });
   await outcomeOf(guard, guard.session(), "pay", { amount: 5, note: "private", card: { number: "4242", brand: "visa" } });
   const decision = audit.events.find((event) => event.type === "decision") as DecisionEvent;
@@ -326,7 +358,11 @@ test("an update is atomic: counters live on, and a policy that does not load lea
 
 test("an update that would reset a counter says which, and needs to be told that it may", () => {
   const guard = createGuard({ policy: limited });
-  const hourly: PolicyDocument = { version: "1", default: "deny", tools: { pay: { limits: [{ counter: "pays", window: "hour", max: 3 }] } } };
+  const hourly: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { pay: { limits: [{ counter: "pays", window: "hour", max: 3 }] } },
+  };
   expect(() => guard.update(hourly)).toThrow(/counter `pays` would start anew/);
   guard.update(hourly, { carry: false });
 });
@@ -374,7 +410,9 @@ test("the end of a session ends its lifetime counters", async () => {
 });
 
 test("[sent-is-checked] what is admitted is the snapshot, whatever happens to the original", async () => {
-  const guard = createGuard({ policy: { version: "1", default: "allow", all_tools: { deny_if: [{ path: "args.to", op: "neq", value: "friend" }] } } });
+  const guard = createGuard({
+    policy: { version: "1", default: "allow", all_tools: { deny_if: [{ path: "args.to", op: "neq", value: "friend" }] } },
+  });
   const args = { to: "friend", list: [1] };
   const admitting = allowed(guard, guard.session(), "send", args);
   args.to = "thief";
@@ -386,7 +424,10 @@ test("`run` forwards the snapshot, settles with the answer, and takes a throw fo
   const audit = memoryAudit();
   const guard = createGuard({ policy: { version: "1", default: "allow" }, audit });
   const session = guard.session();
-  const answered = await guard.run({ session, tool: "x", arguments: { a: 1 } }, async (snapshot) => ({ value: snapshot, outcome: success }));
+  const answered = await guard.run({ session, tool: "x", arguments: { a: 1 } }, async (snapshot) => ({
+    value: snapshot,
+    outcome: success,
+  }));
   expect(answered).toMatchObject({ value: { a: 1 } });
   await expect(guard.run({ session, tool: "x", arguments: {} }, () => Promise.reject(new Error("lost")))).rejects.toThrow("lost");
   expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["success", "unknown"]);
@@ -411,28 +452,33 @@ test("a cancelled call never leaves and spends nothing", async () => {
 
 test("[no-over-admission] whatever the interleaving of admissions and answers, a limit of three holds", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.scheduler(), fc.array(fc.constantFrom("success", "unknown", "unsent", "tool_error"), { minLength: 1, maxLength: 12 }), async (scheduler, outcomes) => {
-      const inner = memoryStore();
-      const store = {
-        ...inner,
-        reserve: (debits: Parameters<typeof inner.reserve>[0], now: number) => scheduler.schedule(Promise.resolve()).then(() => inner.reserve(debits, now)),
-      };
-      const guard = createGuard({ policy: limited, store, clock: at(0), storeTimeoutMs: 60_000 });
-      const session = guard.session();
-      let standing = 0;
-      let most = 0;
-      const calls = outcomes.map(async (kind) => {
-        const admitted = await guard.admit({ session, tool: "pay", arguments: {} });
-        if (admitted.outcome !== "allow") return;
-        standing++;
-        most = Math.max(most, standing);
-        await scheduler.schedule(Promise.resolve());
-        if (kind === "unsent") standing--;
-        await admitted.settle({ kind } as typeof success);
-      });
-      await scheduler.waitFor(Promise.all(calls));
-      expect(most).toBeLessThanOrEqual(3);
-    }),
+    fc.asyncProperty(
+      fc.scheduler(),
+      fc.array(fc.constantFrom("success", "unknown", "unsent", "tool_error"), { minLength: 1, maxLength: 12 }),
+      async (scheduler, outcomes) => {
+        const inner = memoryStore();
+        const store = {
+          ...inner,
+          reserve: (debits: Parameters<typeof inner.reserve>[0], now: number) =>
+            scheduler.schedule(Promise.resolve()).then(() => inner.reserve(debits, now)),
+        };
+        const guard = createGuard({ policy: limited, store, clock: at(0), storeTimeoutMs: 60_000 });
+        const session = guard.session();
+        let standing = 0;
+        let most = 0;
+        const calls = outcomes.map(async (kind) => {
+          const admitted = await guard.admit({ session, tool: "pay", arguments: {} });
+          if (admitted.outcome !== "allow") return;
+          standing++;
+          most = Math.max(most, standing);
+          await scheduler.schedule(Promise.resolve());
+          if (kind === "unsent") standing--;
+          await admitted.settle({ kind } as typeof success);
+        });
+        await scheduler.waitFor(Promise.all(calls));
+        expect(most).toBeLessThanOrEqual(3);
+      },
+    ),
     { numRuns: 100 },
   );
 });

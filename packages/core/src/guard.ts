@@ -1,7 +1,7 @@
 import { admit, preview } from "./admission.ts";
-import { type Approvals, manageApprovals } from "./approvals.ts";
 import type { ApprovalRequest, Approver } from "./approval-request.ts";
 import type { ApprovalRecord, ApprovalStore } from "./approval-store.ts";
+import { type Approvals, manageApprovals } from "./approvals.ts";
 import { type AuditSinks, createAuditTrail } from "./audit.ts";
 import type { Outcome } from "./audit-event.ts";
 import { canonicalJson } from "./canonical-json.ts";
@@ -17,8 +17,8 @@ import { memoryStore } from "./memory-store.ts";
 import type { MergedPolicy } from "./merge-policies.ts";
 import { type Admission, type CallRequest, type GuardParts, openPassage, type Preview, refuse, type Suspension } from "./passage.ts";
 import { type Pins, parsePins } from "./pins.ts";
-import type { PolicyDocument } from "./policy-schema.ts";
 import { PolicyError } from "./policy-error.ts";
+import type { PolicyDocument } from "./policy-schema.ts";
 import { createRecorder } from "./recorder.ts";
 import type { Refusal } from "./refusal.ts";
 import { createSession, type Identity, type Session, type SessionState, stateOf } from "./session.ts";
@@ -101,7 +101,10 @@ export interface Guard {
    * Swaps a policy, all or nothing: calls decided from now on see the new one, and counters live on under their key. Throws `PolicyError`, keeping the
    * old one, where the new one does not load, or would reset a counter and `carry: false` does not allow it.
    */
-  update(policy: PolicyDocument | MergedPolicy, options?: { readonly server?: string | undefined; readonly carry?: false | undefined }): void;
+  update(
+    policy: PolicyDocument | MergedPolicy,
+    options?: { readonly server?: string | undefined; readonly carry?: false | undefined },
+  ): void;
   readonly approvals: Approvals;
   /** Records something that reached an adapter and that no open call explains. */
   report(server: string | undefined, problem: string): void;
@@ -240,11 +243,17 @@ export function createGuard(options: GuardOptions): Guard {
     async resume(approval) {
       const record = await approvals.get(approval, now());
       if (record?.status !== "approved" || !record.arguments) {
-        throw new HoldpointError("not_resumable", `approval \`${approval}\` ${record ? `is ${record.status}` : "is not known"}: only an approved request can be resumed`);
+        throw new HoldpointError(
+          "not_resumable",
+          `approval \`${approval}\` ${record ? `is ${record.status}` : "is not known"}: only an approved request can be resumed`,
+        );
       }
       const route = [...routes].find((each) => each.server === record.server && sameIdentity(each.session.context, record.context));
       if (!route) {
-        throw new HoldpointError("not_resumable", `no connection to server \`${record.server}\` stands under the identity that asked: guard a client with it first`);
+        throw new HoldpointError(
+          "not_resumable",
+          `no connection to server \`${record.server}\` stands under the identity that asked: guard a client with it first`,
+        );
       }
       return route.send({ tool: record.tool, arguments: record.arguments });
     },
@@ -268,7 +277,10 @@ function sourcesOf({ policy, policies }: GuardOptions): readonly (readonly [stri
 function checkTogether(options: GuardOptions, store: CounterStore): void {
   const shared = store.durability === "shared" || options.approvals?.durability === "shared";
   if (shared && !options.namespace) {
-    throw new HoldpointError("configuration", "a store that several machines share needs `namespace`: name the application, so that its counters are its own");
+    throw new HoldpointError(
+      "configuration",
+      "a store that several machines share needs `namespace`: name the application, so that its counters are its own",
+    );
   }
 }
 

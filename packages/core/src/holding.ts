@@ -1,4 +1,15 @@
-import { aboutApproval, type ApprovalRequest, type Approver, type Binding, bind, draftRecord, forOneCall, readVerdict, requestOf, type Verdict } from "./approval-request.ts";
+import {
+  type ApprovalRequest,
+  type Approver,
+  aboutApproval,
+  type Binding,
+  bind,
+  draftRecord,
+  forOneCall,
+  readVerdict,
+  requestOf,
+  type Verdict,
+} from "./approval-request.ts";
 import type { ApprovalRecord } from "./approval-store.ts";
 import { isPromise, reasonOf } from "./audit.ts";
 import { auditedFields, type CompiledApproval, toolOf } from "./compile-policy.ts";
@@ -33,10 +44,13 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
   if (short) return short;
   const binding = request.replays ? forOneCall(bindingOf(call, asking), request.callId) : bindingOf(call, asking);
   const now = guard.now();
-  const earlier = (await approvedInHostFlow(call, binding)) ?? (await guard.approvals.find({ binding: binding.binding, wide: binding.wideBindings }, now));
+  const earlier =
+    (await approvedInHostFlow(call, binding)) ??
+    (await guard.approvals.find({ binding: binding.binding, wide: binding.wideBindings }, now));
   if (earlier) {
     // What the approver says now is not looked at: the answer that stands is the one that was recorded.
-    if (request.replays && request.approve && earlier.binding === binding.binding) await verdictOf(request.approve, requestOf(earlier, secretPaths(call), call.state.ending.signal));
+    if (request.replays && request.approve && earlier.binding === binding.binding)
+      await verdictOf(request.approve, requestOf(earlier, secretPaths(call), call.state.ending.signal));
     return accept(call, earlier);
   }
 
@@ -120,13 +134,21 @@ function put(call: Passage, approve: Approver, pending: ApprovalRecord): Questio
   return question;
 }
 
-async function answerOf(call: Passage, approve: Approver, pending: ApprovalRecord, signal: AbortSignal): Promise<ApprovalRecord | undefined> {
+async function answerOf(
+  call: Passage,
+  approve: Approver,
+  pending: ApprovalRecord,
+  signal: AbortSignal,
+): Promise<ApprovalRecord | undefined> {
   const { guard, record } = call;
   const verdict = await verdictOf(approve, requestOf(pending, secretPaths(call), signal));
-  const edited = verdict.approved && verdict.arguments ? restoreSecrets(verdict.arguments, pending.arguments ?? {}, secretPaths(call)) : undefined;
+  const edited =
+    verdict.approved && verdict.arguments ? restoreSecrets(verdict.arguments, pending.arguments ?? {}, secretPaths(call)) : undefined;
   const answered = await guard.approvals.answer(
     pending.id,
-    verdict.approved ? { approved: true, by: verdict.by, edited, widen: verdict.widen } : { approved: false, by: verdict.by, reason: verdict.reason },
+    verdict.approved
+      ? { approved: true, by: verdict.by, edited, widen: verdict.widen }
+      : { approved: false, by: verdict.by, reason: verdict.reason },
     guard.now(),
   );
   if (!answered) return guard.approvals.get(pending.id, guard.now());

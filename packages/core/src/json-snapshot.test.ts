@@ -37,7 +37,14 @@ test("[sent-is-checked] what JSON cannot carry is refused, with its place", () =
     [{ a: new (class extends Array {})() }, "not_json at /a"],
     [{ a: Symbol("s") }, "not_json at /a"],
     [{ [Symbol("s")]: 1 }, "not_json at /"],
-    [{ get a() { return 1; } }, "not_json at /a"],
+    [
+      {
+        get a() {
+          return 1;
+        },
+      },
+      "not_json at /a",
+    ],
     [{ a: Object.defineProperty([1], 0, { get: () => 1 }) }, "not_json at /a/0"],
     [{ a: holey }, "not_json at /a"],
     [{ a: extra }, "not_json at /a"],
@@ -54,16 +61,26 @@ test("[sent-is-checked] what JSON cannot carry is refused, with its place", () =
 });
 
 test("[sent-is-checked] an object that throws while it is read is refused", () => {
-  const hostile = new Proxy({}, { ownKeys: () => { throw new Error("no"); } });
+  const hostile = new Proxy(
+    {},
+    {
+      ownKeys: () => {
+        throw new Error("no");
+      },
+    },
+  );
   expect(problemOf(takeSnapshot({ a: hostile }))).toBe("not_json at /");
 });
 
 test("[sent-is-checked] of a proxy that answers differently each time, one answer is all that anybody sees", () => {
   let reads = 0;
-  const flipping = new Proxy({ to: "" }, {
-    get: () => `got ${reads++}`,
-    getOwnPropertyDescriptor: () => ({ value: `described ${reads++}`, enumerable: true, configurable: true, writable: true }),
-  });
+  const flipping = new Proxy(
+    { to: "" },
+    {
+      get: () => `got ${reads++}`,
+      getOwnPropertyDescriptor: () => ({ value: `described ${reads++}`, enumerable: true, configurable: true, writable: true }),
+    },
+  );
   const snapshot = takeSnapshot({ a: flipping });
   if (!snapshot.ok) throw new Error(snapshot.problem);
   const seen = JSON.stringify(snapshot.value);

@@ -86,7 +86,8 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
     list(filter, now) {
       return [...all(now)].filter(
         (record) =>
-          (filter.status === undefined || record.status === filter.status) && (filter.session === undefined || sessionOf(record) === filter.session),
+          (filter.status === undefined || record.status === filter.status) &&
+          (filter.session === undefined || sessionOf(record) === filter.session),
       );
     },
     revoke(id, by, now) {

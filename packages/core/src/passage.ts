@@ -65,7 +65,13 @@ export interface Admission {
 export type Preview =
   | { readonly outcome: "allow" }
   /** A person would be asked; `reasons` is what the person would be told, `fingerprint` what the yes would be bound to. */
-  | { readonly outcome: "hold"; readonly reasons: readonly string[]; readonly rules: readonly string[]; readonly binding: string; readonly arguments: JsonObject }
+  | {
+      readonly outcome: "hold";
+      readonly reasons: readonly string[];
+      readonly rules: readonly string[];
+      readonly binding: string;
+      readonly arguments: JsonObject;
+    }
   | Refusal;
 
 /** The host's control flow (an interrupt) took over while asking; nothing was decided. */

@@ -1,4 +1,3 @@
-import type { CallRequest } from "./passage.ts";
 import { type AuditTrail, isPromise, type Written } from "./audit.ts";
 import type { ApprovalEvent, AuditEvent, DecisionEvent, Outcome } from "./audit-event.ts";
 import { canonicalJson } from "./canonical-json.ts";
@@ -8,6 +7,7 @@ import type { Plan } from "./decide.ts";
 import type { Definition } from "./definitions.ts";
 import { hmacSha256 } from "./hashing.ts";
 import type { JsonObject } from "./json-snapshot.ts";
+import type { CallRequest } from "./passage.ts";
 import { recordedValues } from "./redact.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -183,7 +183,19 @@ export class CallRecord {
   #about() {
     const { v, id, time, guard } = this.#ledger.stamp();
     const { session, tool, callId } = this.#request;
-    return { v, id, time, guard, call: this.call, attempt: this.#attempt, session: session.id, server: this.#server, tool, identity: session.context, callId };
+    return {
+      v,
+      id,
+      time,
+      guard,
+      call: this.call,
+      attempt: this.#attempt,
+      session: session.id,
+      server: this.#server,
+      tool,
+      identity: session.context,
+      callId,
+    };
   }
 
   #decision(decided: Decided, judgement: Judgement): DecisionEvent {

@@ -50,7 +50,6 @@ export interface Refusal {
   readonly denial?: Denial | undefined;
 }
 
-
 /** Hidden, unlisted and unknown tools read the same, so that a refusal tells the model nothing about what exists. */
 export function notAvailable(tool: string): string {
   return `Tool \`${printable(tool)}\` is not available.`;
@@ -73,7 +72,7 @@ export function printable(text: string, longest: number = longestName): string {
 }
 
 // Cc, Cf (bidi controls, zero-width, soft hyphen, tags), Zl, Zp, variation selectors, and lone surrogates.
-const unsafeToShow = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}]/gu;
+const unsafeToShow = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Variation_Selector}]/gu;
 
 export const canaryRefusal: Refusing = {
   rule: "(canary)",
@@ -112,7 +111,12 @@ export function overLimit(limit: LimitRefusal): Refusing {
 
 export function storeDown(error: unknown): Refusing {
   const reason = error instanceof Error ? error.message : String(error);
-  return { rule: "(store)", code: "store_unavailable", message: `${notPermitted} Its limits cannot be checked now.`, detail: `the counter store failed: ${reason}` };
+  return {
+    rule: "(store)",
+    code: "store_unavailable",
+    message: `${notPermitted} Its limits cannot be checked now.`,
+    detail: `the counter store failed: ${reason}`,
+  };
 }
 
 export function auditDown(reason: string): Refusing {
@@ -121,13 +125,23 @@ export function auditDown(reason: string): Refusing {
 
 export function noApprover(asking: readonly { readonly id: string; readonly onDeny: string | undefined }[]): Refusing {
   const text = "requires approval, and no approver is configured";
-  return { rule: asking[0]?.id ?? "", code: "no_approver", message: asking[0]?.onDeny ?? `This call ${text}.`, detail: `the call ${text}: give the guard \`approve\` or \`approvals\`` };
+  return {
+    rule: asking[0]?.id ?? "",
+    code: "no_approver",
+    message: asking[0]?.onDeny ?? `This call ${text}.`,
+    detail: `the call ${text}: give the guard \`approve\` or \`approvals\``,
+  };
 }
 
 export function refusedByPerson(record: ApprovalRecord): Refusing {
   const why = record.refusal === undefined ? "" : `: ${record.refusal}`;
   const who = record.by === undefined ? "a person" : `\`${record.by}\``;
-  return { rule: ruleOf(record), code: "approval_refused", message: `A person was asked and refused this call${why}.`, detail: `${who} refused${why}` };
+  return {
+    rule: ruleOf(record),
+    code: "approval_refused",
+    message: `A person was asked and refused this call${why}.`,
+    detail: `${who} refused${why}`,
+  };
 }
 
 export function stillPending(record: ApprovalRecord): Refusing {

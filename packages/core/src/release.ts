@@ -1,8 +1,8 @@
+import { formatAmount } from "./amount.ts";
 import { aboutApproval } from "./approval-request.ts";
 import type { ApprovalRecord } from "./approval-store.ts";
 import { isPromise, within } from "./audit.ts";
 import type { DecisionEvent, Outcome } from "./audit-event.ts";
-import { formatAmount } from "./amount.ts";
 import type { MaybePromise, Reservation, Reserved, Room } from "./counter-store.ts";
 import type { Plan } from "./decide.ts";
 import { CounterStoreError } from "./holdpoint-error.ts";
@@ -60,7 +60,7 @@ async function takeAndRecord(call: Passage, plan: Plan, taken: Taken): Promise<A
   });
   const obstacle = isPromise(recording) ? await (recording as Promise<Obstacle | undefined>) : recording;
   if (obstacle?.decided) return withdraw(call, taken, auditDown(obstacle.reason));
-  if (obstacle) {
+  if (obstacle !== undefined) {
     await undo(call, taken, unsent);
     return refuse(call, auditDown(obstacle.reason), { observed });
   }
@@ -189,7 +189,7 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
       token?.close();
       stopRenewing();
       const undoing = undo(call, taken, outcome);
-      return undoing ? undoing.then(() => call.record.outcome(outcome)) : call.record.outcome(outcome);
+      return undoing === undefined ? call.record.outcome(outcome) : undoing.then(() => call.record.outcome(outcome));
     },
   };
   token?.standsFor(admitted);

@@ -1,6 +1,5 @@
-import type { Definition } from "./definitions.ts";
-import type { Catalog } from "./definitions.ts";
 import type { Outcome } from "./audit-event.ts";
+import type { Catalog, Definition } from "./definitions.ts";
 import type { Guard } from "./guard.ts";
 import { HoldpointError } from "./holdpoint-error.ts";
 import { type Json, type JsonObject, takeSnapshot } from "./json-snapshot.ts";
@@ -106,7 +105,8 @@ const identityKeys = ["grant", "session", "run", "user", "tenant", "agent"];
 
 function contextOf(identity: Identity): JsonObject {
   const snapshot = takeSnapshot({ ...identity, grant: identity.grant ?? "default" });
-  if (!snapshot.ok) throw new HoldpointError("configuration", `session: at \`${snapshot.pointer || "/"}\`: ${snapshot.problem}: give plain JSON`);
+  if (!snapshot.ok)
+    throw new HoldpointError("configuration", `session: at \`${snapshot.pointer || "/"}\`: ${snapshot.problem}: give plain JSON`);
   const context = snapshot.value as JsonObject;
   for (const key of identityKeys) {
     const value = context[key];
