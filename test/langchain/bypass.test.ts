@@ -7,7 +7,7 @@ import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { createAgent, createMiddleware, humanInTheLoopMiddleware } from "langchain";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { ask, canaries, modelCalling, setGuard, told } from "./setting.ts";
+import { allOf, ask, canaries, loose, modelCalling, setGuard, told } from "./setting.ts";
 
 // The numbers are those of a catalogue of ways round a guard.
 
@@ -21,8 +21,8 @@ const entryPoints: Record<string, (guarded: DynamicStructuredTool) => unknown> =
   _call: (guarded) => (guarded as never as { _call(args: object): unknown })._call({ amount: 500 }),
   func: (guarded) => guarded.func({ amount: 500 }),
   batch: (guarded) => guarded.batch([{ amount: 500 }, { amount: 501 }]),
-  stream: async (guarded) => Array.fromAsync(await guarded.stream({ amount: 500 })),
-  streamEvents: async (guarded) => Array.fromAsync(guarded.streamEvents({ amount: 500 }, { version: "v2" })),
+  stream: async (guarded) => allOf(await guarded.stream({ amount: 500 })),
+  streamEvents: (guarded) => allOf(guarded.streamEvents({ amount: 500 }, { version: "v2" })),
   "withConfig().invoke": (guarded) => guarded.withConfig({ tags: ["x"] }).invoke({ amount: 500 }),
   "withRetry().invoke": (guarded) => guarded.withRetry({ stopAfterAttempt: 2 }).invoke({ amount: 500 }),
   "pipe().invoke": (guarded) => RunnableLambda.from(() => ({ amount: 500 })).pipe(guarded).invoke(""),
@@ -84,7 +84,7 @@ test("tools that take a text, classes of one's own with private fields, and tool
     },
     { name: "chunks", description: "", schema: z.object({ input: z.string() }) },
   );
-  for (const guarded of guardTools([text, new Own(), chunks], session)) {
+  for (const guarded of guardTools<StructuredTool>([text, new Own(), chunks] as never, session)) {
     expect(await guarded.invoke({ input: "good" } as never)).toBe(`${guarded.name} good`);
     expect(await guarded.invoke({ input: "bad" } as never)).toContain("[HOLDPOINT DENIED]");
     expect(guarded).toBeInstanceOf(StructuredTool);
@@ -205,7 +205,7 @@ test("what the host's context says to other middlewares loosens nothing here (34
   const { session } = setGuard();
   const { tools, ran } = canaries();
   const review = humanInTheLoopMiddleware({ interruptOn: { pay: true } });
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, middleware: [review, holdpointMiddleware(session)] });
+  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, middleware: [loose(review), holdpointMiddleware(session)] });
   const { messages } = await agent.invoke(ask, { context: { interruptOn: { pay: false } } as never, metadata: { timeoutMs: 1 } });
   expect(told(messages)).toMatchObject([["error", expect.stringContaining("requires approval")]]);
   expect(ran).toEqual([]);

@@ -3,10 +3,10 @@ import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { assertEnforced, guardMcpServers, guardTools, holdpointMiddleware } from "@holdpoint/langchain";
 import { guardClient } from "@holdpoint/mcp";
 import { loadMcpTools, MultiServerMCPClient } from "@langchain/mcp-adapters";
-import { createAgent, toolRetryMiddleware } from "langchain";
+import { type AgentMiddleware, createAgent, toolRetryMiddleware } from "langchain";
 import { expect, test } from "vitest";
 import { majors, upstream } from "../mcp/majors.ts";
-import { ask, modelCalling, told } from "./setting.ts";
+import { ask, loose, modelCalling, told } from "./setting.ts";
 
 const everything = {
   command: process.execPath,
@@ -88,12 +88,15 @@ for (const major of majors) {
   test(`[transparent-allow] an MCP error over SDK ${major} reads the same with and without the guard`, async () => {
     const { client, transport } = await upstream(major);
     await client.connect(transport as never);
-    const run = async (tools: never, middleware: never) =>
-      told((await createAgent({ model: modelCalling([{ name: "fail", args: {} }, { name: "balance", args: {} }]), tools, middleware }).invoke(ask)).messages);
-    const without = await run((await loadMcpTools("bank", client as never)) as never, [] as never);
+    type Tools = Awaited<ReturnType<typeof loadMcpTools>>;
+    const run = async (tools: Tools, middleware: readonly AgentMiddleware[]) => {
+      const model = modelCalling([{ name: "fail", args: {} }, { name: "balance", args: {} }]);
+      return told((await createAgent({ model, tools, middleware }).invoke(ask)).messages);
+    };
+    const without = await run(await loadMcpTools("bank", client as never), []);
     const setting = guardOn(bank);
     const { tools } = await connected(setting);
-    expect(await run(tools as never, [holdpointMiddleware(setting.session)] as never)).toEqual(without);
+    expect(await run(tools, [holdpointMiddleware(setting.session)])).toEqual(without);
     expect(without).toEqual([
       ["error", "ToolException: MCP tool 'fail' on server 'bank' returned an error: no\n Please fix your mistakes."],
       ["success", "100"],
@@ -106,7 +109,7 @@ for (const major of majors) {
     const setting = guardOn(policy, { approve: () => ({ approved: ++asked > 0 }) });
     const { tools, calls } = await connected(setting);
     const retry = toolRetryMiddleware({ maxRetries: 2, initialDelayMs: 1 });
-    const agent = createAgent({ model: modelCalling([{ name: "fail", args: {} }]), tools, middleware: [retry, holdpointMiddleware(setting.session)] });
+    const agent = createAgent({ model: modelCalling([{ name: "fail", args: {} }]), tools, middleware: [loose(retry), holdpointMiddleware(setting.session)] });
     await agent.invoke(ask);
     expect([asked, calls("fail").length, setting.decisions().length]).toEqual([1, 3, 3]);
   });

@@ -1,7 +1,7 @@
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
 import { createGuard, type GuardOptions, memoryAudit, type PolicyDocument } from "@holdpoint/core";
-import { fakeModel } from "langchain";
+import { type AgentMiddleware, fakeModel } from "langchain";
 import { z } from "zod";
 
 export const refunds: PolicyDocument = {
@@ -57,6 +57,16 @@ export function modelCalling(...turns: readonly Calls[]) {
     model.respond(new AIMessage({ content: "", tool_calls: toolCalls }));
   }
   return model.respond(new AIMessage("done"));
+}
+
+/** LangChain's types do not take LangChain's own middlewares under `exactOptionalPropertyTypes`. */
+export const loose = (middleware: { readonly name: string }) => middleware as AgentMiddleware;
+
+/** What a stream yields. */
+export async function allOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const chunks: T[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return chunks;
 }
 
 export const toolMessages = (messages: readonly BaseMessage[]): ToolMessage[] => messages.filter((message): message is ToolMessage => ToolMessage.isInstance(message));

@@ -1,4 +1,4 @@
-import type { Admission } from "@holdpoint/core";
+import type { Admission, Refusal } from "@holdpoint/core";
 import { type HostContext, isObject } from "./langchain-shapes.ts";
 
 /**
@@ -38,8 +38,9 @@ export interface Question {
 export type Kept =
   /** The call was admitted, and its tool interrupted the graph: it goes on under the same admission. */
   | { readonly kind: "open"; readonly admission: Admission }
-  /** The call is over; another call of the same task interrupted it. */
+  /** The call is over, or was refused; another call of the same task interrupted it. */
   | { readonly kind: "over"; readonly result: unknown }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
   /** A person made another call of it. */
   | { readonly kind: "renamed"; readonly name: string; readonly args: unknown };
 
@@ -127,7 +128,8 @@ function startRun(task: Task, interrupt: ((value: unknown) => unknown) | undefin
     kept: (call) => task.kept.get(call),
     keep(call, kept) {
       // A call that nobody was asked about, and that shares the task with no other, ends it.
-      if (kept.kind !== "over" || task.calls.size > 1 || task.asked.has(call)) task.kept.set(call, kept);
+      const isOver = kept.kind === "over" || kept.kind === "refused";
+      if (!isOver || task.calls.size > 1 || task.asked.has(call)) task.kept.set(call, kept);
     },
     keepsResult: (call) => void task.asked.add(call),
     begin(call) {

@@ -122,6 +122,7 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
       const run = runOf(call.host);
       const key = run && keyOf(call, request);
       const kept = key !== undefined && run?.resumed ? run.kept(key) : undefined;
+      if (kept?.kind === "refused") return kept.refusal;
       if (kept?.kind === "over") return { outcome: "made", value: kept.result as never };
       if (kept?.kind === "renamed") {
         run?.takeAnswers();
@@ -132,7 +133,10 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
       try {
         const admitted = kept && run ? await reopen(kept.admission, request, run) : await admit(call, request, run, key);
         if (admitted.outcome !== "allow") {
-          if (admitted.outcome === "deny" && admitted.code === "cancelled" && request.signal?.aborted) throw request.signal.reason;
+          if (admitted.outcome === "deny") {
+            if (admitted.code === "cancelled" && request.signal?.aborted) throw request.signal.reason;
+            if (key !== undefined) run?.keep(key, { kind: "refused", refusal: admitted });
+          }
           return admitted;
         }
         // A further attempt is made with what a person edited for the first.
