@@ -19,7 +19,10 @@ async function echoServer(): Promise<Client> {
     content: [{ type: "text", text: `got ${JSON.stringify(args)}` }],
     structuredContent: { said: args, [`for ${args.key}`]: true },
   }));
-  server.registerTool("fail", { inputSchema: input }, ({ key }) => ({ content: [{ type: "text", text: `no such key: ${key}` }], isError: true }));
+  server.registerTool("fail", { inputSchema: input }, ({ key }) => ({
+    content: [{ type: "text", text: `no such key: ${key}` }],
+    isError: true,
+  }));
   const [near, far] = InMemoryTransport.createLinkedPair();
   await server.connect(far);
   const client = new Client({ name: "recorder", version: "1.0.0" });
@@ -62,21 +65,32 @@ test("one call, recorded with two answers, gives them in their order; a call tha
   for (let call = 0; call < 3; call += 1) await recording.client.callTool({ name: "next", arguments: { page: 1 } });
   const upstream = mockUpstream.from(recording.cassette());
   const client = await connected(upstream);
-  for (const text of ["answer 1", "answer 2"]) expect((await client.callTool({ name: "next", arguments: { page: 1 } })).content).toEqual([{ type: "text", text }]);
+  for (const text of ["answer 1", "answer 2"])
+    expect((await client.callTool({ name: "next", arguments: { page: 1 } })).content).toEqual([{ type: "text", text }]);
   await client.callTool({ name: "next", arguments: { page: 2 } });
   await expect(upstream.close()).rejects.toThrow('next {"page":2}: the cassette has next {"page":1}');
 });
 
 test("JSON-RPC errors are replayed as errors, and a call without an answer is not recorded", async () => {
   const { protocolError, noAnswer } = await import("@holdpoint/testing");
-  await using flaky = mockUpstream({ pay: ({ amount }: { amount: number }) => (amount > 5 ? protocolError(-32603, "too much", { most: 5 }) : noAnswer()) });
+  await using flaky = mockUpstream({
+    pay: ({ amount }: { amount: number }) => (amount > 5 ? protocolError(-32603, "too much", { most: 5 }) : noAnswer()),
+  });
   const recording = await recordUpstream(await connected(flaky));
   await expect(recording.client.callTool({ name: "pay", arguments: { amount: 6 } })).rejects.toThrow("too much");
-  await expect(recording.client.callTool({ name: "pay", arguments: { amount: 1 } }, undefined, { timeout: 20 })).rejects.toThrow("timed out");
-  expect(recording.cassette().calls).toEqual([{ tool: "pay", arguments: { amount: 6 }, error: { code: -32603, message: "too much", data: { most: 5 } } }]);
+  await expect(recording.client.callTool({ name: "pay", arguments: { amount: 1 } }, undefined, { timeout: 20 })).rejects.toThrow(
+    "timed out",
+  );
+  expect(recording.cassette().calls).toEqual([
+    { tool: "pay", arguments: { amount: 6 }, error: { code: -32603, message: "too much", data: { most: 5 } } },
+  ]);
   await using upstream = mockUpstream.from(recording.cassette());
   const client = await connected(upstream);
-  await expect(client.callTool({ name: "pay", arguments: { amount: 6 } })).rejects.toMatchObject({ code: -32603, data: { most: 5 }, message: "MCP error -32603: too much" });
+  await expect(client.callTool({ name: "pay", arguments: { amount: 6 } })).rejects.toMatchObject({
+    code: -32603,
+    data: { most: 5 },
+    message: "MCP error -32603: too much",
+  });
 });
 
 test("a client of SDK 2.x is recorded, too, with every page of its tools", async () => {
@@ -85,7 +99,10 @@ test("a client of SDK 2.x is recorded, too, with every page of its tools", async
   await client.connect(paged.transport());
   const recording = await recordUpstream(client);
   await recording.client.callTool({ name: "two" });
-  expect(recording.cassette()).toMatchObject({ tools: [{ name: "one" }, { name: "two" }, { name: "three" }], calls: [{ tool: "two", arguments: {} }] });
+  expect(recording.cassette()).toMatchObject({
+    tools: [{ name: "one" }, { name: "two" }, { name: "three" }],
+    calls: [{ tool: "two", arguments: {} }],
+  });
 });
 
 const policy = definePolicy({ version: "1", default: "deny", tools: { echo: { audit: { secret: ["args.key"] } } } });
@@ -106,7 +123,12 @@ test("a secret field's value stands nowhere in the cassette, and the call replay
 
 test("whatever a secret field holds, no part of it gets in", async () => {
   const words = fc.stringMatching(/^[A-Z][A-Z0-9]{5,12}$/);
-  const secret = fc.oneof(words, fc.integer({ min: 100_000 }), fc.array(words, { minLength: 1, maxLength: 3 }), fc.dictionary(fc.constantFrom("id", "pin"), words, { minKeys: 1 }));
+  const secret = fc.oneof(
+    words,
+    fc.integer({ min: 100_000 }),
+    fc.array(words, { minLength: 1, maxLength: 3 }),
+    fc.dictionary(fc.constantFrom("id", "pin"), words, { minKeys: 1 }),
+  );
   const real = await echoServer();
   await fc.assert(
     fc.asyncProperty(secret, async (key) => {

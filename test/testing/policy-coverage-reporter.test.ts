@@ -8,9 +8,14 @@ const example = join(import.meta.dirname, "..", "..", "examples", "policy-tests"
 
 /** A run of its own, as a user's would be: nothing of this one's vitest may reach it. */
 async function run(args: readonly string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|VITE|NODE_OPTIONS|TEST|FORCE_COLOR)/.test(name)));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(VITEST|VITE|NODE_OPTIONS|TEST|FORCE_COLOR)/.test(name)),
+  );
   try {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--conditions=@holdpoint/source", ...args], { cwd: example, env: { ...env, NO_COLOR: "1" } });
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ["--conditions=@holdpoint/source", ...args], {
+      cwd: example,
+      env: { ...env, NO_COLOR: "1" },
+    });
     return { code: 0, stdout, stderr };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
@@ -35,7 +40,7 @@ test("the example runs alone, covers its policy, and prints the table that stand
 test("a threshold that is missed, or a policy that nobody tested, fails a run whose tests all pass", async () => {
   const options = `{ policies: ["Refunds desk", "Payouts"], thresholds: { rules: 101 }, table: false, onReport: (report) => console.log(JSON.stringify(report)) }`;
   const { code, stdout, stderr } = await run(["--input-type=module", "--eval", withReporter(options)]);
-  expect(stdout).toMatch(/Tests\s+7 passed/);
+  expect(stdout).toMatch(/Tests\s+[0-9]+ passed \(/);
   expect(stderr).toBe(
     "policy coverage: `Payouts`: no test decides a call by it\npolicy coverage: rules: 6 of 6 (100%), and 101% are asked for\n",
   );

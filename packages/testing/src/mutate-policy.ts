@@ -15,7 +15,8 @@ export interface Mutant {
 const key = Symbol.for("holdpoint.mutants");
 const shared = globalThis as { [key]?: WeakSet<object> };
 /** A test file and the matchers may each have loaded their own copy of this package: a mutant is one to both. */
-const mutants = (shared[key] ??= new WeakSet());
+const mutants = shared[key] ?? new WeakSet<object>();
+shared[key] = mutants;
 
 /** Whether `mutatePolicy` made this document; its calls belong in no coverage table. */
 export function isMutant(policy: object): boolean {
