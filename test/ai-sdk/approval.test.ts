@@ -98,6 +98,22 @@ for (const major of majors) {
     expect(types(audit.events)).toEqual(["approval.requested", "approval.granted", "decision", "approval.used", "outcome"]);
   });
 
+  test(`a ToolLoopAgent resumes with the answer, generated and streamed, ${name}`, async () => {
+    const { tools, paid } = desk();
+    for (const [id, n] of [
+      ["c1", 50],
+      ["c2", 60],
+    ] as const) {
+      const agent = new sdk.ToolLoopAgent({ model: major.model([[call(id, n)], "done"]), tools });
+      const first = await agent.generate({ prompt: "pay" });
+      const messages = answer([{ role: "user", content: "pay" }, ...first.response.messages]);
+      const resuming = new sdk.ToolLoopAgent({ model: major.model(["done"]), tools });
+      const { text } = id === "c1" ? await resuming.generate({ messages }) : await resuming.stream({ messages });
+      expect(await text).toBe("done");
+    }
+    expect(paid).toEqual([50, 60]);
+  });
+
   test(`beside the SDK's own signatures, ${name}`, async () => {
     const { tools, paid } = desk();
     const secret = { experimental_toolApprovalSecret: "a secret of the server" };

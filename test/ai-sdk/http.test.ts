@@ -2,8 +2,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createMCPClient } from "@ai-sdk/mcp";
 import { createMCPClient as createMCPClient1 } from "@ai-sdk/mcp-v1";
-import { assertEnforced, guardMCPClient } from "@holdpoint/ai-sdk";
+import { assertEnforced, guardMCPClient, guardTools } from "@holdpoint/ai-sdk";
 import { createGuard, definePolicy, memoryAudit } from "@holdpoint/core";
+import { guardTransport } from "@holdpoint/mcp";
+import { StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client";
+import { StreamableHTTPClientTransport as Transport1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import type { ToolSet } from "ai";
@@ -54,4 +57,25 @@ for (const [name, create] of Object.entries(clients)) {
     expect(audit.events.filter((event) => event.type === "decision").map(({ outcome }) => outcome)).toEqual(["deny", "deny", "allow"]);
     expect((await assertEnforced(mcp, session)).tested).toContain("transport.send");
   });
+}
+
+for (const [sdk, Transport] of Object.entries({
+  "@modelcontextprotocol/sdk 1": Transport1,
+  "@modelcontextprotocol/client 2": Transport2,
+})) {
+  for (const [name, create] of Object.entries(clients)) {
+    test(`[decided-once] ${name} over a guarded transport of ${sdk}`, async () => {
+      const { paid, url } = await serve();
+      const audit = memoryAudit();
+      const session = createGuard({ policy, audit }).session();
+      const client = await create({ transport: guardTransport(new Transport(new URL(url)), session) as never });
+      onTestFinished(() => client.close());
+      const tools = guardTools((await client.tools()) as ToolSet, session);
+      const given = { toolCallId: "c1", messages: [], context: {} };
+      expect(JSON.stringify(await tools["pay"]?.execute?.({ n: 50 }, given))).toContain("[HOLDPOINT DENIED] Too much.");
+      expect(await tools["pay"]?.execute?.({ n: 5 }, given)).toMatchObject({ content: [{ text: "paid 5" }] });
+      expect(paid).toEqual([5]);
+      expect(audit.events.filter((event) => event.type === "decision").map(({ outcome }) => outcome)).toEqual(["deny", "allow"]);
+    });
+  }
 }
