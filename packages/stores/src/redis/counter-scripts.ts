@@ -112,7 +112,7 @@ remember()
 return add_room({})
 `);
 
-/** Answers `{0, room…}`, or `{1, reservation, at, room…}`. */
+/** Answers `{0, room…}`, or the reservation and what remains of each debit. */
 export const reserveScript = script(`${counting}
 for _, debit in ipairs(debits) do
   if is_short(debit) then
@@ -156,12 +156,10 @@ local function take(debit)
   expire(debit.key, debit.ends)
 end
 
-local answer = {1, reservation, at}
-for _, debit in ipairs(debits) do
+local answer = {reservation}
+for index, debit in ipairs(debits) do
   take(debit)
-  answer[#answer + 1] = 0
-  answer[#answer + 1] = debit.max - debit.used
-  answer[#answer + 1] = -1
+  answer[index + 1] = debit.max - debit.used
 end
 return answer
 `);

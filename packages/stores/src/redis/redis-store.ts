@@ -67,8 +67,12 @@ export function redisStore(options: RedisStoreOptions): CounterStore & Required<
       failingAs("Redis", async (): Promise<Reserved> => {
         const answer = integers(await run(reserveScript, ...count(storedDebits(debits, leaseMs), now)));
         if (answer[0] === 0) return { granted: false, short: shortIn(answer, 1), room: roomIn(answer, 1) };
-        const [, reservation = 0, at = 0] = answer;
-        return { granted: true, reservation: { id: String(reservation), at, debits }, room: roomIn(answer, 3) };
+        const [reservation = 0, ...remaining] = answer;
+        return {
+          granted: true,
+          reservation: { id: String(reservation), at: Math.floor(reservation / 1000), debits },
+          room: remaining.map((remaining) => ({ remaining })),
+        };
       }),
 
     settle: (reservation, giveBack, now) =>
