@@ -165,7 +165,7 @@ const schema: fc.Arbitrary<JsonObject> = fc.record(
 );
 
 /** What limits of one name agree on; each use has its own `max`. */
-export function counters(windows: fc.Arbitrary<object>): fc.Arbitrary<readonly object[]> {
+export function counters(windows: fc.Arbitrary<object>, fewest: number): fc.Arbitrary<readonly object[]> {
   const scope = fc.oneof(fc.constantFrom("grant", "tenant", "user", "session", "server", "global"), fc.constantFrom(["user", "tenant"], ["tenant", "user"]));
   const counted = fc
     .record({ window: windows, count: fc.constantFrom("sent", "answered", "protocol", "success"), increment: fc.constantFrom(1, 2, "0.5") }, { requiredKeys: ["window"] })
@@ -173,13 +173,15 @@ export function counters(windows: fc.Arbitrary<object>): fc.Arbitrary<readonly o
   const metered = windows.map((window) => ({ ...window, increment_from: "args.amount" }));
   const unit = fc.constantFrom("none", { path: "args.currency", is: "usd" });
   const kind = fc.oneof(counted, fc.tuple(metered, unit).map(([meter, unit]) => ({ ...meter, unit })), fc.nat({ max: 2 }).map((n) => ({ concurrent: n + 1 })));
-  return fc.array(fc.record({ scope, kind, across: fc.constantFrom(undefined, undefined, "servers") }), { maxLength: 3 }).map((made) =>
+  return fc.array(fc.record({ scope, kind, across: fc.constantFrom(undefined, undefined, "servers") }), { minLength: fewest, maxLength: 3 }).map((made) =>
     made.map(({ scope, kind, across }, index) => ({ counter: `c${index}`, scope, ...kind, ...(across ? { across } : {}) })),
   );
 }
 
 /** Limits that use some of the counters, each with its own `max`. */
-const uses = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.constantFrom(2, 3, 4, "5"), fc.nat({ max: 5 })), { maxLength: 3 });
+export function uses(fewest: number) {
+  return fc.array(fc.tuple(fc.nat({ max: 3 }), fc.constantFrom(2, 3, 4, "5"), fc.nat({ max: 5 })), { minLength: fewest, maxLength: 3 });
+}
 
 export function limitsOn(shared: readonly object[], chosen: readonly (readonly [number, number | string, number])[]): readonly Limit[] {
   const apart = chosen.filter(([which], index) => which < shared.length && chosen.findIndex(([other]) => other === which) === index);
@@ -212,7 +214,7 @@ const unlimited: fc.Arbitrary<PolicyDocument> = fc
   })) as fc.Arbitrary<PolicyDocument>;
 
 export const document: fc.Arbitrary<PolicyDocument> = fc
-  .tuple(unlimited, counters(windows), uses, uses)
+  .tuple(unlimited, counters(windows, 0), uses(0), uses(0))
   .map(([document, shared, own, all]) => ({
     ...document,
     all_tools: { ...document.all_tools, limits: limitsOn(shared, all) },
