@@ -6,7 +6,7 @@ import { McpServer as ServerV2 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 
 /** A message as the server's side of the wire got it. */
-export interface Received {
+interface Received {
   readonly id?: string | number;
   readonly method?: string;
   readonly params?: { readonly name?: string; readonly arguments?: Record<string, unknown>; readonly [key: string]: unknown };

@@ -61,10 +61,7 @@ export function createToolLists(connectionOf: () => Connection): ToolLists {
     asked(params) {
       const cursor = isObject(params) ? params.cursor : undefined;
       if (cursor === undefined) return { tools: [], generation };
-      const walk = typeof cursor === "string" ? walks.get(cursor) : undefined;
-      // A page that is asked for twice must not stand twice in the list.
-      if (walk) walks.delete(cursor as string);
-      return walk ?? { tools: undefined, generation };
+      return (typeof cursor === "string" ? walks.get(cursor) : undefined) ?? { tools: undefined, generation };
     },
     page(walk, result) {
       const { tools, nextCursor } = result;
