@@ -20,9 +20,11 @@ export function counterFunctions(schema: string): string {
       ) AS locks;
     END $$;
 
-    CREATE OR REPLACE FUNCTION ${schema}.time_now(caller bigint) RETURNS bigint LANGUAGE sql VOLATILE AS $$
-      SELECT coalesce(caller, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
-    $$;
+    -- In PL/pgSQL, also where it is one statement: what it calls is planned once for a connection, and a function in SQL with every call.
+    CREATE OR REPLACE FUNCTION ${schema}.time_now(caller bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+    BEGIN
+      RETURN coalesce(caller, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
+    END $$;
 
     CREATE OR REPLACE FUNCTION ${schema}.window_end(kind text, length bigint, origin bigint, at bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
       SELECT CASE kind
@@ -76,7 +78,8 @@ export function counterFunctions(schema: string): string {
     CREATE OR REPLACE FUNCTION ${schema}.look(call json) RETURNS json LANGUAGE plpgsql AS $$
     DECLARE
       now bigint := ${schema}.time_now((call->>'now')::bigint);
-      at bigint := (SELECT greatest(now, seen) FROM ${schema}.state);
+      known bigint := (SELECT seen FROM ${schema}.state);
+      at bigint := greatest(now, known);
       counter record;
       debit json;
       room json[] := '{}';
@@ -85,21 +88,22 @@ export function counterFunctions(schema: string): string {
         counter := ${schema}.live_counter(debit->>'key', debit->>'kind', at);
         room := room || ${schema}.room_for(debit, counter.used, counter.ends, at, now);
       END LOOP;
-      PERFORM ${schema}.remember(at, call->>'now' IS NOT NULL);
+      PERFORM ${schema}.remember(at, known, call->>'now' IS NOT NULL);
       RETURN to_json(room);
     END $$;
 
     -- The clock never goes back by more than a second: each counter's own end keeps it exact, and dead counters are dropped by what is remembered. So the one
     -- row that all calls share is written once a second, and nobody waits for it. A caller's clock is remembered exactly.
-    CREATE OR REPLACE FUNCTION ${schema}.remember(at bigint, exactly boolean) RETURNS void LANGUAGE sql AS $$
-      UPDATE ${schema}.state SET seen = at WHERE only_one IN (
-        SELECT only_one FROM ${schema}.state WHERE seen < at - CASE WHEN exactly THEN 0 ELSE 1000 END FOR UPDATE SKIP LOCKED
-      )
-    $$;
+    CREATE OR REPLACE FUNCTION ${schema}.remember(at bigint, known bigint, exactly boolean) RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN
+      IF known >= at OR (NOT exactly AND known >= at - 1000) THEN RETURN; END IF;
+      UPDATE ${schema}.state SET seen = at WHERE only_one IN (SELECT only_one FROM ${schema}.state WHERE seen < at FOR UPDATE SKIP LOCKED);
+    END $$;
 
     CREATE OR REPLACE FUNCTION ${schema}.reserve(call json) RETURNS json LANGUAGE plpgsql AS $$
     DECLARE
       now bigint;
+      known bigint;
       at bigint;
       counter record;
       debit json;
@@ -117,7 +121,8 @@ export function counterFunctions(schema: string): string {
       PERFORM ${schema}.lock_counters((SELECT array_agg(value->>'key') FROM json_array_elements(call->'debits')));
       -- After the locks: of two calls on one counter the later one has the later time, whatever it waited.
       now := ${schema}.time_now((call->>'now')::bigint);
-      SELECT greatest(now, seen), epoch INTO at, store_epoch FROM ${schema}.state;
+      SELECT seen, epoch INTO known, store_epoch FROM ${schema}.state;
+      at := greatest(now, known);
 
       FOR debit IN SELECT json_array_elements(call->'debits') LOOP
         counter := ${schema}.live_counter(debit->>'key', debit->>'kind', at);
@@ -127,7 +132,7 @@ export function counterFunctions(schema: string): string {
         live := live || counter.live;
         fits := fits AND (debit->>'amount')::bigint <= (debit->>'max')::bigint - counter.used;
       END LOOP;
-      PERFORM ${schema}.remember(at, call->>'now' IS NOT NULL);
+      PERFORM ${schema}.remember(at, known, call->>'now' IS NOT NULL);
 
       IF NOT fits THEN
         FOR debit IN SELECT json_array_elements(call->'debits') LOOP
@@ -198,7 +203,7 @@ export function counterFunctions(schema: string): string {
       IF call->>'epoch' <> (SELECT epoch FROM ${schema}.state) THEN RETURN to_json(false); END IF;
       PERFORM ${schema}.lock_counters((SELECT array_agg(value->>'key') FROM json_array_elements(call->'debits')));
       at := ${schema}.time_now((call->>'now')::bigint);
-      PERFORM ${schema}.remember(at, call->>'now' IS NOT NULL);
+      PERFORM ${schema}.remember(at, (SELECT seen FROM ${schema}.state), call->>'now' IS NOT NULL);
       FOR debit IN SELECT json_array_elements(call->'debits') LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM ${schema}.counters WHERE key = debit->>'key' AND born <= reservation);
         taken := debit->>'amount';
