@@ -205,6 +205,6 @@ function notify(call: Passage, pending: ApprovalRecord): void {
   }
 }
 
-function secretPaths(call: Passage): readonly Path[] {
+export function secretPaths(call: Passage): readonly Path[] {
   return call.policy ? auditedFields(call.policy, call.request.tool).secret : [];
 }

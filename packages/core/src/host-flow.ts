@@ -1,8 +1,8 @@
 import { look } from "./admission.ts";
-import { aboutApproval, forOneCall, reasonFor } from "./approval-request.ts";
+import { aboutApproval, forOneCall, reasonFor, requestOf } from "./approval-request.ts";
 import type { ApprovalRecord } from "./approval-store.ts";
 import { reasonOf } from "./audit.ts";
-import { bindingOf, file, sessionKey } from "./holding.ts";
+import { bindingOf, file, secretPaths, sessionKey } from "./holding.ts";
 import { type CallRequest, type GuardParts, openPassage, type Preview } from "./passage.ts";
 import { failed, printable, tooManyPending } from "./refusal.ts";
 import { lookAtLimits } from "./release.ts";
@@ -29,13 +29,15 @@ export async function ask(request: CallRequest, server: string, guard: GuardPart
     const short = await lookAtLimits(call, verdict.debits);
     if (short) return { outcome: "deny", ...short };
     const own = forOneCall(binding, request.callId);
-    if (!(await file(call, verdict.approvals, own))) return { outcome: "deny", ...tooManyPending };
+    const filed = await file(call, verdict.approvals, own);
+    if (!filed) return { outcome: "deny", ...tooManyPending };
     return {
       outcome: "hold",
       rules: verdict.approvals.map((rule) => rule.id),
       reasons: verdict.approvals.map(reasonFor),
       binding: own.binding,
       arguments: call.arguments,
+      request: requestOf(filed, secretPaths(call), call.state.ending.signal),
     };
   } catch (error) {
     return { outcome: "deny", ...failed(reasonOf(error)) };

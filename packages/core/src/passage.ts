@@ -70,6 +70,8 @@ export type Preview =
       readonly reasons: readonly string[];
       readonly rules: readonly string[];
       readonly binding: string;
+      /** What the person may be shown, without secret fields; there where the request has been filed (`guard.ask`). */
+      readonly request?: ApprovalRequest | undefined;
       readonly arguments: JsonObject;
     }
   | Refusal;

@@ -24,52 +24,67 @@ export interface Review {
  * Asks by LangGraph's interrupt, one call to a question. The graph is resumed with `new Command({ resume: { decisions: [decision] } })`, where the decision is
  * `{ type: "approve" }`, `{ type: "edit", editedAction: { name, args } }` or `{ type: "reject", message? }`. Anything else refuses.
  *
- * A reviewer who names another tool refuses the call itself; `renamed` is then the call to make in its place.
+ * `decided` holds decisions that were given before, by the request's id. A reviewer who names another tool refuses the call itself; `renamed` is then the
+ * call to make in its place.
  */
-export function reviewer(name: string, run: TaskRun): Review {
+export function reviewer(name: string, run: TaskRun, decided: ReadonlyMap<string, unknown>): Review {
   const review: { approve: Approver; asked: boolean; renamed: Renamed | undefined } = { approve, asked: false, renamed: undefined };
   return review;
 
   function approve(request: ApprovalRequest): Verdict {
     review.asked = true;
+    return verdictOf(decided.has(request.id) ? decided.get(request.id) : answerTo(request), name, (renamed) => {
+      review.renamed = renamed;
+    });
+  }
+  function answerTo(request: ApprovalRequest): unknown {
     const { server, tool, fingerprint, rules } = request;
     const question = {
       id: canonicalJson([server, tool, fingerprint, rules, request.arguments]),
-      value: reviewRequest(name, request),
+      value: reviewRequest([{ name, asked: request }]),
       askedAt: request.requestedAt,
       expiresAt: request.expiresAt,
     };
     try {
-      return verdictOf(run.ask(question), name, (renamed) => {
-        review.renamed = renamed;
-      });
+      const answer = run.ask(question);
+      return answer === lateAnswer ? answer : decisionsOf(answer, 1)[0];
     } catch (error) {
       throw isGraphControl(error) ? suspend(error) : error;
     }
   }
 }
 
-function reviewRequest(name: string, request: ApprovalRequest): ReviewRequest {
-  const args = JSON.stringify(request.arguments, null, 2).split("\n");
-  const lines = ["Tool execution requires approval", ...request.reasons, "", `Tool: ${name}`, ...`Args: ${args.join("\n")}`.split("\n"), "", `Request: ${request.fingerprint}`];
+export function reviewRequest(calls: readonly { readonly name: string; readonly asked: ApprovalRequest }[]): ReviewRequest {
   return {
-    actionRequests: [{ name, args: request.arguments, description: lines.map((line) => printable(line, Number.POSITIVE_INFINITY)).join("\n") }],
-    reviewConfigs: [{ actionName: name, allowedDecisions: ["approve", "edit", "reject"] }],
+    actionRequests: calls.map(({ name, asked }) => ({ name, args: asked.arguments, description: descriptionOf(name, asked) })),
+    reviewConfigs: calls.map(({ name }) => ({ actionName: name, allowedDecisions: ["approve", "edit", "reject"] })),
   };
 }
 
-function verdictOf(answer: unknown, name: string, onRename: (renamed: Renamed) => void): Verdict {
-  if (answer === lateAnswer) return { approved: false, reason: "the answer came after the request had expired" };
+/** The decisions of an answer, where they are as many as the questions. */
+export function decisionsOf(answer: unknown, questions: number): readonly unknown[] {
   const decisions = isObject(answer) ? answer["decisions"] : undefined;
-  const decision: unknown = Array.isArray(decisions) && decisions.length === 1 ? decisions[0] : undefined;
+  return Array.isArray(decisions) && decisions.length === questions ? decisions : Array.from({ length: questions });
+}
+
+/** The model's text is escaped line by line, so that no character of it can hide what the call is. */
+function descriptionOf(name: string, asked: ApprovalRequest): string {
+  const args = JSON.stringify(asked.arguments, null, 2).split("\n");
+  const lines = ["Tool execution requires approval", ...asked.reasons, "", `Tool: ${name}`, `Args: ${args[0]}`, ...args.slice(1), "", `Request: ${asked.fingerprint}`];
+  return lines.map((line) => printable(line, Number.POSITIVE_INFINITY)).join("\n");
+}
+
+function verdictOf(decision: unknown, name: string, onRename: (renamed: Renamed) => void): Verdict {
+  if (decision === lateAnswer) return { approved: false, reason: "the answer came after the request had expired" };
   if (!isObject(decision)) return noDecision;
   if (decision["type"] === "approve") return { approved: true };
   if (decision["type"] === "reject") return { approved: false, reason: typeof decision["message"] === "string" ? decision["message"] : undefined };
   const { editedAction } = decision;
   if (decision["type"] !== "edit" || !isObject(editedAction) || typeof editedAction["name"] !== "string") return noDecision;
+  if (!isObject(editedAction["args"])) return noDecision;
   if (editedAction["name"] === name) return { approved: true, arguments: editedAction["args"] as JsonObject };
   onRename({ name: editedAction["name"], args: editedAction["args"] });
   return { approved: false, reason: `made into a call of \`${printable(editedAction["name"])}\`` };
 }
 
-const noDecision: Verdict = { approved: false, reason: "the answer is not one decision to approve, edit or reject" };
+const noDecision: Verdict = { approved: false, reason: "the answer is no decision to approve, edit or reject for each of the calls" };

@@ -1,4 +1,5 @@
-import { ToolMessage } from "@langchain/core/messages";
+import { AIMessage, ToolMessage } from "@langchain/core/messages";
+import { interopSafeParseAsync, isInteropZodSchema } from "@langchain/core/utils/types";
 import { HoldpointError, printable, RefusedError, type Session } from "@holdpoint/core";
 import { guardTool, renamingOf } from "./guard-tools.ts";
 import { type HostContext, isGraphControl, isObject, isProviderTool, isStructuredTool, type ToolCallLike } from "./langchain-shapes.ts";
@@ -15,6 +16,7 @@ export interface ToolRequest {
 /** A middleware for `createAgent`. */
 export interface HoldpointMiddleware {
   readonly name: string;
+  afterModel(state: { readonly messages: readonly unknown[] }, runtime: HostContext): Promise<void>;
   wrapModelCall<Request extends object, Response>(request: Request, handler: (request: Request) => Response): Response;
   wrapToolCall<Request extends ToolRequest, Result>(request: Request, handler: (request: Request) => Result | Promise<Result>): Promise<Result>;
 }
@@ -91,6 +93,12 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
 
   const middleware: HoldpointMiddleware = {
     name: "HoldpointMiddleware",
+    async afterModel(state, runtime) {
+      const last = state.messages.findLast((message) => AIMessage.isInstance(message));
+      const calls = last?.tool_calls ?? [];
+      const read = await Promise.all(calls.map(async ({ name, args, id }) => ({ name, args: await parsedArguments(offered.get(name), args), id, host: runtime })));
+      if (read.length > 0) await seat.askTogether(read, runtime);
+    },
     wrapModelCall(request, handler) {
       const { tools } = request as { readonly tools?: unknown };
       if (!Array.isArray(tools)) return handler(request);
@@ -111,6 +119,15 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
   };
   seats.set(middleware, seat);
   return middleware;
+}
+
+/** The arguments as the tool's schema makes them, which is how they are judged when the tool runs. What does not fit the schema never comes that far. */
+async function parsedArguments(tool: unknown, args: unknown): Promise<unknown> {
+  const schema = isObject(tool) ? tool["schema"] : undefined;
+  if (!isInteropZodSchema(schema)) return args;
+  const parsed = await interopSafeParseAsync(schema, args);
+  if (!parsed.success) return args;
+  return isObject(parsed.data) ? parsed.data : { input: parsed.data };
 }
 
 /** The seat of a middleware that `holdpointMiddleware` made. */

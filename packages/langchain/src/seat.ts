@@ -1,6 +1,6 @@
-import { type Admission, type CallRequest, canaryPrefix, canonicalJson, type Guard, guardOf, type Identity, type Outcome, RefusedError, type Refusal, type Session, takeSnapshot } from "@holdpoint/core";
-import { createTasks, type TaskRun } from "./graph-task.ts";
-import { type Renamed, reviewer } from "./human-review.ts";
+import { type Admission, type ApprovalRequest, type CallRequest, canaryPrefix, canonicalJson, type Guard, guardOf, type Identity, type Outcome, RefusedError, type Refusal, type Session, takeSnapshot } from "@holdpoint/core";
+import { createTasks, lateAnswer, type TaskRun } from "./graph-task.ts";
+import { decisionsOf, type Renamed, reviewer, reviewRequest } from "./human-review.ts";
 import { type HostContext, isInterrupt } from "./langchain-shapes.ts";
 import { type NameOptions, placing } from "./tool-names.ts";
 
@@ -27,6 +27,11 @@ export interface Seat {
   refusedByName(call: SeatCall): Promise<Refusal | undefined>;
   /** Records that a call was refused which no policy decides. */
   refuse(call: SeatCall, refusal: Omit<Refusal, "outcome">): Promise<Refusal>;
+  /**
+   * Puts all calls of one turn that need a person before that person at once, in one interrupt, before any of them is made. Whatever is not asked here, and
+   * what an edit leads to, is asked when the call is made.
+   */
+  askTogether(calls: readonly SeatCall[], host: HostContext): Promise<void>;
   /** Decides a call, makes it with `forward`, and settles it. Throws what interrupts the graph, what `forward` throws, and the reason of an abort. */
   pass<T>(call: SeatCall, forward: (admission: Admission, edited: readonly string[]) => Promise<Passed<T>>): Promise<Made<T> | Refusal | Renaming>;
 }
@@ -54,6 +59,8 @@ export interface Renaming extends Renamed {
   readonly outcome: "renamed";
 }
 
+const mostDecided = 1_000;
+
 /** Stands for the calls of a task that have no id of their own, and so cannot be known again. */
 const nameless = "";
 
@@ -64,6 +71,8 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
   const guard = guardOf(session);
   const place = placing(guard, options);
   const runOf = createTasks();
+  /** Decisions that were given for several calls at once, by the id of the request; the newest 1,000. */
+  const decided = new Map<string, unknown>();
 
   function requestFor({ name, args, id, host }: SeatCall): CallRequest & { readonly server: string } {
     const identity = options.identify?.(host);
@@ -72,7 +81,7 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
 
   async function admit(call: SeatCall, request: CallRequest, run: TaskRun | undefined, key: string | undefined): Promise<Admission | Refusal | Renaming> {
     const earlier = key === undefined ? undefined : run?.attempts.get(key)?.admission;
-    const review = run?.canInterrupt && options.approval !== "in_place" ? reviewer(call.name, run) : undefined;
+    const review = run?.canInterrupt && options.approval !== "in_place" ? reviewer(call.name, run, decided) : undefined;
     const admitted = await guard.admit({
       ...request,
       ...(earlier ? { arguments: earlier.arguments, attemptOf: earlier } : undefined),
@@ -84,6 +93,14 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
     if (!renamed) return admitted;
     if (key !== undefined) run?.keep(key, { kind: "renamed", ...renamed });
     return { outcome: "renamed", ...renamed };
+  }
+
+  /** Files the request for a call that is held. A call that cannot be known again is asked about when it is made. */
+  async function file(call: SeatCall): Promise<{ readonly name: string; readonly binding: string; readonly asked: ApprovalRequest } | undefined> {
+    if (call.id === undefined) return undefined;
+    const request = requestFor(call);
+    const would = await guard.ask(request);
+    return would.outcome === "hold" && would.request ? { name: call.name, binding: would.binding, asked: would.request } : undefined;
   }
 
   /** The admission under which a tool that has interrupted the graph goes on, unless the policy refuses the call by now. */
@@ -117,6 +134,21 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
       return guard.refuse(request, refusal);
     },
     refuse: (call, refusal) => guard.refuse(requestFor(call), refusal),
+    async askTogether(calls, host) {
+      const run = runOf(host);
+      if (!run?.canInterrupt || options.approval === "in_place") return;
+      const held = (await Promise.all(calls.map(file))).filter((each) => each !== undefined);
+      if (held.length === 0) return;
+      const answer = run.ask({
+        id: canonicalJson(held.map(({ binding }) => binding)),
+        value: reviewRequest(held),
+        askedAt: Math.max(...held.map(({ asked }) => asked.requestedAt)),
+        expiresAt: Math.min(...held.map(({ asked }) => asked.expiresAt)),
+      });
+      const decisions = answer === lateAnswer ? held.map(() => lateAnswer) : decisionsOf(answer, held.length);
+      for (const [index, { asked }] of held.entries()) decided.set(asked.id, decisions[index]);
+      while (decided.size > mostDecided) decided.delete(decided.keys().next().value as string);
+    },
     async pass(call, forward) {
       const request = requestFor(call);
       const run = runOf(call.host);
