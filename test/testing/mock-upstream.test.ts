@@ -8,6 +8,7 @@ import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { InMemoryTransport as InMemoryV2, McpServer as McpServerV2 } from "@modelcontextprotocol/server";
 import { type HttpResponse, http } from "msw";
 import { setupServer } from "msw/node";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -96,7 +97,7 @@ function real(): Upstream {
   };
 }
 
-function mock(): Upstream {
+function mock(like: "1.x" | "2.x" = "1.x"): Upstream {
   const started: string[] = [];
   const aborted: string[] = [];
   const upstream = mockUpstream(
@@ -130,7 +131,7 @@ function mock(): Upstream {
         return new Promise(() => undefined);
       },
     },
-    { name: "weather", version: "2.0.0", instructions: "Ask for one city.", unexpected: "answer" },
+    { name: "weather", version: "2.0.0", instructions: "Ask for one city.", unexpected: "answer", like },
   );
   return {
     started,
@@ -276,6 +277,34 @@ for (const wire of wires) {
     expect(await seen(mock())).toEqual(ofReal);
   });
 }
+
+test("a mock that is like a server of SDK 2.x refuses as that one does", async () => {
+  const server = new McpServerV2({ name: "weather", version: "2.0.0" });
+  server.registerTool("get_weather", { inputSchema: weatherSchema }, ({ city }) => ({
+    content: [{ type: "text", text: `sunny in ${city}` }],
+  }));
+  server.registerTool("report", { outputSchema: reportSchema }, () => ({
+    content: [{ type: "text", text: '{"degrees":21}' }],
+    structuredContent: { degrees: 21 },
+  }));
+  server.registerTool("bad_report", { outputSchema: reportSchema }, () => ({ content: [] }));
+  server.registerTool("refuse", {}, () => ({ content: [{ type: "text", text: "no station" }], isError: true }));
+  server.registerTool("crash", {}, () => {
+    throw new Error("out of stations");
+  });
+  server.registerTool("count", {}, () => ({ content: [] }));
+  async function seen(transport: MockTransport) {
+    const client = new Client({ name: "agent", version: "1.0.0" });
+    await client.connect(transport);
+    const fates = [];
+    for (const call of calls) fates.push(await fate(client.callTool(call)));
+    await client.close();
+    return fates;
+  }
+  const [near, far] = InMemoryV2.createLinkedPair();
+  await server.connect(far);
+  expect(await seen(await mock("2.x").memory())).toEqual(await seen(near as MockTransport));
+});
 
 const post = (headers: Record<string, string>, body: unknown = { jsonrpc: "2.0", id: 1, method: "ping" }) => ({
   method: "POST",

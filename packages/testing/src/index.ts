@@ -32,6 +32,7 @@ export {
   type MockTools,
   noAnswer,
   protocolError,
+  type ServerMajor,
   toolError,
   unexpectedCall,
 } from "./mock-tool.ts";

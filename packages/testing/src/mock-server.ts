@@ -1,6 +1,15 @@
 import type { Json, JsonObject } from "@holdpoint/core";
 import { describeCall } from "./describe-verdict.ts";
-import { invalid, type MockEnd, type MockHandler, type MockTool, type MockTools, type RunningTool, startTool } from "./mock-tool.ts";
+import {
+  invalid,
+  type MockEnd,
+  type MockHandler,
+  type MockTool,
+  type MockTools,
+  type RunningTool,
+  type ServerMajor,
+  startTool,
+} from "./mock-tool.ts";
 
 /** A message that reached the mock upstream. */
 export interface MockRequest {
@@ -44,6 +53,7 @@ export interface MockServerOptions {
   readonly instructions: string | undefined;
   /** Tools in one page of `tools/list`. */
   readonly pageSize: number;
+  readonly like: ServerMajor;
 }
 
 export interface MockServer {
@@ -67,7 +77,7 @@ const invalidParams = -32602;
 
 /** The server's side of MCP, without a wire: what a connection receives, what it answers, and what is remembered of it. */
 export function createMockServer(tools: MockTools, options: MockServerOptions): MockServer {
-  const running = new Map(Object.entries(tools).map(([name, tool]) => [name, startTool(name, tool)]));
+  const running = new Map(Object.entries(tools).map(([name, tool]) => [name, startTool(name, tool, options.like)]));
   const connections = new Map<MockConnection, MockPeer>();
   const requests: MockRequest[] = [];
   const calls: MockCall[] = [];
@@ -147,7 +157,8 @@ export function createMockServer(tools: MockTools, options: MockServerOptions): 
     const tool = running.get(name);
     if (tool === undefined) {
       unexpected.push(`${describeCall({ tool: name, arguments: args })}: the tools are ${[...running.keys()].join(", ") || "none"}`);
-      return invalid(`Tool ${name} not found`);
+      const message = `Tool ${name} not found`;
+      return options.like === "1.x" ? invalid("1.x", message) : { kind: "error", error: { code: invalidParams, message } };
     }
     const ended = await tool.run(args, {
       signal,
@@ -162,7 +173,7 @@ export function createMockServer(tools: MockTools, options: MockServerOptions): 
     });
     if (ended.kind !== "unexpected") return ended;
     unexpected.push(`${describeCall({ tool: name, arguments: args })}: ${ended.problem}`);
-    return invalid(ended.problem);
+    return invalid(options.like, ended.problem);
   }
 
   function definitions(): readonly JsonObject[] {
@@ -180,7 +191,7 @@ export function createMockServer(tools: MockTools, options: MockServerOptions): 
     update(changes, notify) {
       for (const [name, tool] of Object.entries(changes)) {
         if (tool === null) running.delete(name);
-        else running.set(name, startTool(name, tool));
+        else running.set(name, startTool(name, tool, options.like));
       }
       if (notify) for (const peer of connections.values()) peer.send({ jsonrpc: "2.0", method: "notifications/tools/list_changed" });
     },

@@ -41,6 +41,9 @@ export interface MockTool<Args = any> {
 /** The tools of a mock upstream by name: each one with its definition, or its handler alone. */
 export type MockTools = { readonly [name: string]: MockTool | MockHandler };
 
+/** The major of the MCP SDK whose server a mock is like. They differ in how they refuse. */
+export type ServerMajor = "1.x" | "2.x";
+
 /** How a call ends. */
 export type MockEnd =
   | { readonly kind: "result"; readonly result: JsonObject }
@@ -91,7 +94,7 @@ export interface RunningTool {
 const anyObject: JsonObject = { type: "object", properties: {} };
 
 /** Throws a `TypeError` for a schema that cannot be used: a mock with a wrong schema would test nothing. */
-export function startTool(name: string, given: MockTool | MockHandler): RunningTool {
+export function startTool(name: string, given: MockTool | MockHandler, like: ServerMajor): RunningTool {
   const { handle, delay, judged = true, ...described } = typeof given === "function" ? ({ handle: given } as MockTool) : given;
   const definition = withoutUndefined({ name, inputSchema: anyObject, ...described });
   const input = judged ? judge(name, "inputSchema", described.inputSchema) : undefined;
@@ -101,10 +104,10 @@ export function startTool(name: string, given: MockTool | MockHandler): RunningT
     definition,
     async run(args, context) {
       const refused = input?.(args) ?? [];
-      if (refused.length > 0) return invalid(`Input validation error: Invalid arguments for tool ${name}: ${problemText(refused)}`);
+      if (refused.length > 0) return invalid(like, `Input validation error: Invalid arguments for tool ${name}: ${problemText(refused)}`);
       try {
         if (delayMs > 0) await sleep(delayMs, context.signal);
-        return checkOutput(name, endOf(await handle(args, context)), output);
+        return checkOutput(like, name, endOf(await handle(args, context)), output);
       } catch (error) {
         return { kind: "result", result: errorResult(error instanceof Error ? error.message : String(error)) };
       }
@@ -112,9 +115,9 @@ export function startTool(name: string, given: MockTool | MockHandler): RunningT
   };
 }
 
-/** The SDK's server answers what it refuses itself with a result too, whose text names the JSON-RPC code (−32602, invalid params). */
-export function invalid(message: string): MockEnd {
-  return { kind: "result", result: errorResult(`MCP error -32602: ${message}`) };
+/** The SDK's server answers what it refuses itself with a result, too; in 1.x its text begins with the JSON-RPC code (−32602, invalid params). */
+export function invalid(like: ServerMajor, message: string): MockEnd {
+  return { kind: "result", result: errorResult(like === "1.x" ? `MCP error -32602: ${message}` : message) };
 }
 
 function errorResult(text: string): JsonObject {
@@ -145,14 +148,14 @@ function textResult(text: string): JsonObject {
   return { content: [{ type: "text", text }] };
 }
 
-function checkOutput(name: string, ended: MockEnd, output: Judge | undefined): MockEnd {
+function checkOutput(like: ServerMajor, name: string, ended: MockEnd, output: Judge | undefined): MockEnd {
   if (output === undefined || ended.kind !== "result" || ended.result.isError === true) return ended;
   const structured = ended.result.structuredContent;
   if (structured === undefined)
-    return invalid(`Output validation error: Tool ${name} has an output schema but no structured content was provided`);
+    return invalid(like, `Output validation error: Tool ${name} has an output schema but no structured content was provided`);
   const problems = output(structured as JsonObject);
   return problems.length > 0
-    ? invalid(`Output validation error: Invalid structured content for tool ${name}: ${problemText(problems)}`)
+    ? invalid(like, `Output validation error: Invalid structured content for tool ${name}: ${problemText(problems)}`)
     : ended;
 }
 

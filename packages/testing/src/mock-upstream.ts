@@ -2,7 +2,7 @@ import type { JsonObject, ToolDefinition } from "@holdpoint/core";
 import { type Cassette, cassetteTools } from "./cassette.ts";
 import { type MockFetch, type MockHttpOptions, mockHttp } from "./mock-http.ts";
 import { createMockServer, type MockCall, type MockRequest } from "./mock-server.ts";
-import type { MockHandler, MockTool, MockTools } from "./mock-tool.ts";
+import type { MockHandler, MockTool, MockTools, ServerMajor } from "./mock-tool.ts";
 import { type MockTransport, mockTransport } from "./mock-transport.ts";
 
 export interface MockUpstreamOptions {
@@ -12,6 +12,8 @@ export interface MockUpstreamOptions {
   readonly instructions?: string | undefined;
   /** Tools in one page of `tools/list`. Default: all. */
   readonly pageSize?: number | undefined;
+  /** The major of the MCP SDK whose server it is like: 1.x refuses an unknown tool by a result, 2.x by a JSON-RPC error. Default `1.x`. */
+  readonly like?: ServerMajor | undefined;
   /** What a call to a tool that is not there means: `fail` makes `close` throw, `answer` only answers as a server does. Default `fail`. */
   readonly unexpected?: "fail" | "answer" | undefined;
 }
@@ -80,8 +82,15 @@ export class UnexpectedCallError extends Error {
  * upstream.callsTo("get_weather")[0]?.arguments.city; // "Oslo"
  */
 export function mockUpstream<const Tools extends MockTools>(tools: Tools, options: MockUpstreamOptions = {}): MockUpstream<Tools> {
-  const { name = "mock-upstream", version = "1.0.0", instructions, pageSize = Number.POSITIVE_INFINITY, unexpected = "fail" } = options;
-  const server = createMockServer(tools, { name, version, instructions, pageSize });
+  const {
+    name = "mock-upstream",
+    version = "1.0.0",
+    instructions,
+    pageSize = Number.POSITIVE_INFINITY,
+    unexpected = "fail",
+    like = "1.x",
+  } = options;
+  const server = createMockServer(tools, { name, version, instructions, pageSize, like });
 
   async function close(): Promise<void> {
     server.loseConnections();
