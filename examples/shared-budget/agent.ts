@@ -7,11 +7,9 @@ import { Redis } from "ioredis";
 import { policy } from "./policy.ts";
 
 const [url = "", prefix = "", agent = ""] = process.argv.slice(2);
-// #region setup
 const client = new Redis(url);
 const guard = createGuard({ policy, store: redisStore({ client, prefix }), namespace: "shared-budget" });
 const session = guard.session({ tenant: "acme", agent });
-// #endregion
 
 let amount = 37;
 while (amount >= 1) {

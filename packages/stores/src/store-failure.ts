@@ -6,8 +6,12 @@ import { CounterStoreError, HoldpointError } from "@holdpoint/core";
  */
 export function storeFailure(store: string, error: unknown): Error {
   if (HoldpointError.is(error)) return error;
-  return new CounterStoreError(`${store} failed: ${reasonOf(error)}`, { cause: error });
+  const reason = reasonOf(error);
+  return new CounterStoreError(`${store} failed: ${reason}`, { cause: error, full: fullReasons.has(reason) });
 }
+
+/** What the databases say when they work and have no room: Redis; SQLite; PostgreSQL's disk, memory and, for its locks, shared memory. */
+const fullReasons: ReadonlySet<string> = new Set(["OOM", "database or disk is full", "53100", "53200"]);
 
 /** Runs one operation of a counter store, and says of any failure which store it was. */
 export async function failingAs<Result>(store: string, run: () => Promise<Result>): Promise<Result> {

@@ -12,7 +12,7 @@ export type ApprovalQuery =
   | { readonly by: "session"; readonly session: string | undefined };
 
 /** What an operation made of the records it saw: its answer, and the one record it changes, if any. */
-export interface Change<Result> {
+interface Change<Result> {
   readonly result: Result;
   readonly write?: ApprovalRecord | undefined;
 }
