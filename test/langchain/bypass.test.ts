@@ -204,9 +204,10 @@ test("a hidden tool that the model guesses does not run (32)", async () => {
 test("what the host's context says to other middlewares loosens nothing here (34)", async () => {
   const { session } = setGuard();
   const { tools, ran } = canaries();
-  const review = humanInTheLoopMiddleware({ interruptOn: { pay: true } });
+  const review = (humanInTheLoopMiddleware as (options: object) => { readonly name: string })({ interruptOn: { pay: true } });
   const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, middleware: [loose(review), holdpointMiddleware(session)] });
-  const { messages } = await agent.invoke(ask, { context: { interruptOn: { pay: false } } as never, metadata: { timeoutMs: 1 } });
+  const config = { context: { interruptOn: { pay: false } }, metadata: { timeoutMs: 1 } };
+  const { messages } = await agent.invoke(ask, config as never);
   expect(told(messages)).toMatchObject([["error", expect.stringContaining("requires approval")]]);
   expect(ran).toEqual([]);
 });

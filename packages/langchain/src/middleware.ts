@@ -1,11 +1,11 @@
 import { AIMessage, ToolMessage } from "@langchain/core/messages";
 import { interopSafeParseAsync, isInteropZodSchema } from "@langchain/core/utils/types";
-import { HoldpointError, printable, RefusedError, type Session } from "@holdpoint/core";
+import { HoldpointError, printable, type Session } from "@holdpoint/core";
 import { guardTool, renamingOf } from "./guard-tools.ts";
-import { type HostContext, isGraphControl, isObject, isProviderTool, isStructuredTool, type ToolCallLike } from "./langchain-shapes.ts";
+import { type HostContext, isObject, isProviderTool, isStructuredTool, type ToolCallLike } from "./langchain-shapes.ts";
 import { refusalMessage } from "./refusal-message.ts";
 import { answerRefusal, createSeat, type GuardOptions, type Renaming, type Seat, type SeatCall } from "./seat.ts";
-import { toolError } from "./tool-error.ts";
+import { endsTheRun, withWordedErrors, wordedError } from "./tool-error.ts";
 
 export interface ToolRequest {
   readonly toolCall: ToolCallLike;
@@ -51,7 +51,7 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
     if (refused) return answerRefusal(seat.guard, refused, (refusal) => refusalMessage(refusal, toolCall) as Result);
     if (tool === undefined || tool === null) return unknownTool(call);
     if (!isStructuredTool(tool)) return whole(request, call, handler);
-    const result = await handler({ ...request, tool: guardTool(tool, seat) });
+    const result = await handler({ ...request, tool: withWordedErrors(guardTool(tool, seat), request.runtime?.signal) });
     const renamed = renamingOf(result);
     if (!renamed) return result;
     return runOther(request, renamed, handler);
@@ -111,9 +111,7 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
       try {
         return await runTool(request, handler);
       } catch (error) {
-        const { signal } = request.runtime ?? {};
-        if (isGraphControl(error) || RefusedError.is(error) || HoldpointError.is(error) || signal?.aborted) throw error;
-        throw toolError(error, request.toolCall);
+        throw endsTheRun(error, request.runtime?.signal) ? error : wordedError(error);
       }
     },
   };

@@ -1,33 +1,41 @@
-import { isObject, type ToolCallLike } from "./langchain-shapes.ts";
+import { HoldpointError } from "@holdpoint/core";
+import { ToolInputParsingException } from "@langchain/core/tools";
+import { isGraphControl, isObject, type ToolLike } from "./langchain-shapes.ts";
 
 const brandKey = "~brand";
 const brand = "ToolInvocationError";
-const worded = new WeakSet<object>();
 
 /**
- * A tool's error as LangChain's tool node hands it to the model where no middleware stands around the tools. With one, the node lets every error end the
- * run, except a `ToolInvocationError`, whose message becomes the tool's answer: so the error takes that brand and the node's wording, and stays the same
- * object, of the same class, for a middleware outside of this one that retries or handles it.
+ * The tool, with its errors as LangChain's tool node hands them to the model where no middleware stands around the tools. With one, the node lets every error
+ * end the run, except a `ToolInvocationError`, whose message becomes the tool's answer: so an error takes that brand and the node's wording.
  *
- * The node's wording of a schema error holds a stack trace with the paths of the host's files; here it does not.
+ * It is thrown by the tool, not by the middleware, since what a middleware throws is wrapped: one outside of this one then knows the error by its class.
  */
-export function toolError(thrown: unknown, call: ToolCallLike): unknown {
-  if (isObject(thrown) && worded.has(thrown)) return thrown;
-  const error = thrown instanceof Error && Object.isExtensible(thrown) ? thrown : new Error(String(thrown), { cause: thrown });
-  const message = isSchemaError(thrown)
-    ? `Error invoking tool '${call.name}' with kwargs ${JSON.stringify(call.args)} with error: ${thrown.toolError}\n Please fix the error and try again.`
-    : `${thrown}\n Please fix your mistakes.`;
-  try {
-    Object.defineProperty(error, "message", { value: message, configurable: true, writable: true });
-    Object.defineProperty(error, brandKey, { value: brand, configurable: true });
-  } catch {
-    return toolError(new Error(String(thrown), { cause: thrown }), call);
+export function withWordedErrors<T extends ToolLike>(tool: T, signal: AbortSignal | undefined): T {
+  async function invoke(input: never, config?: never): Promise<unknown> {
+    try {
+      return await Reflect.apply(tool.invoke, tool, [input, config]);
+    } catch (error) {
+      throw endsTheRun(error, signal) ? error : wordedError(error);
+    }
   }
-  worded.add(error);
-  return error;
+  return new Proxy(tool, { get: (inner, key) => (key === "invoke" ? invoke : Reflect.get(inner, key)) });
 }
 
-/** What the tool node makes of arguments that do not fit the tool's schema. */
-function isSchemaError(error: unknown): error is { readonly toolError: unknown } {
-  return isObject(error) && error[brandKey] === brand && "toolError" in error;
+/** Control flow, an abort, and what is wrong with the guard's set-up or said by `onDeny: "throw"`, are no answers to the model. */
+export function endsTheRun(error: unknown, signal: AbortSignal | undefined): boolean {
+  return isGraphControl(error) || HoldpointError.is(error) || signal?.aborted === true;
+}
+
+/** A copy of the error that the tool node makes an answer of: of the same class, with the original as its `cause`. */
+export function wordedError(thrown: unknown): unknown {
+  if (isObject(thrown) && thrown[brandKey] === brand) return thrown;
+  const original = thrown instanceof Error ? thrown : new Error(String(thrown));
+  // The node words schema errors itself, with their stack trace: paths of the host's files that are no business of the model.
+  if (original instanceof ToolInputParsingException) return Object.create(original, hidden({ stack: String(original) }));
+  return Object.create(original, hidden({ message: `${thrown}\n Please fix your mistakes.`, cause: thrown, [brandKey]: brand }));
+}
+
+function hidden(values: Readonly<Record<string, unknown>>): PropertyDescriptorMap {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value, configurable: true, writable: true }]));
 }
