@@ -16,6 +16,7 @@ import { memoryApprovals } from "./memory-approvals.ts";
 import { memoryStore } from "./memory-store.ts";
 import type { MergedPolicy } from "./merge-policies.ts";
 import { type Admission, type CallRequest, type GuardParts, openPassage, type Preview, refuse, type Suspension } from "./passage.ts";
+import { patientApprovals } from "./patient-approvals.ts";
 import { type Pins, parsePins } from "./pins.ts";
 import { PolicyError } from "./policy-error.ts";
 import type { PolicyDocument } from "./policy-schema.ts";
@@ -34,7 +35,7 @@ export interface GuardOptions {
   readonly namespace?: string | undefined;
   /** Where counters live. Default `memoryStore()`: this process only, windows under a day. */
   readonly store?: CounterStore | undefined;
-  /** Milliseconds to wait for the store before a call is denied. Default 2,000. */
+  /** Milliseconds to wait for the store, or for that of approvals, before a call is denied. Default 2,000. */
   readonly storeTimeoutMs?: number | undefined;
   /** Asks a person in place. */
   readonly approve?: Approver | undefined;
@@ -132,7 +133,8 @@ export function createGuard(options: GuardOptions): Guard {
   const id = randomId();
   const now = options.clock ?? Date.now;
   const store = options.store ?? memoryStore();
-  const approvals = options.approvals ?? memoryApprovals();
+  const storeTimeoutMs = options.storeTimeoutMs ?? 2_000;
+  const approvals = patientApprovals(options.approvals ?? memoryApprovals(), storeTimeoutMs);
   const mode = options.mode ?? "enforce";
   const key = options.auditKey ?? { id: `random-${id}`, secret: crypto.getRandomValues(new Uint8Array(32)) };
   const recorder = createRecorder({
@@ -158,7 +160,7 @@ export function createGuard(options: GuardOptions): Guard {
     notify: options.notify,
     approvalWaitMs: options.approvalWaitMs ?? Number.POSITIVE_INFINITY,
     maxPendingApprovals: options.maxPendingApprovals ?? 10,
-    storeTimeoutMs: options.storeTimeoutMs ?? 2_000,
+    storeTimeoutMs,
     failOpen: { store: options.failMode?.store === "open", inputSchema: options.failMode?.inputSchema === "open" },
     mode,
     bounds: { ...defaultBounds, ...options.bounds },
