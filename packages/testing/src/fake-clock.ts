@@ -15,7 +15,7 @@ export type Duration = number | string;
 export type Instant = number | string | Date;
 
 /** Midnight (UTC) of a Monday that begins no month: minutes, hours, days and weeks begin here, so that no window ends early by surprise. */
-export const defaultStart = "2026-01-05T00:00:00.000Z";
+const defaultStart = "2026-01-05T00:00:00.000Z";
 
 /**
  * Makes a clock that stands at `start`, by default at the beginning of Monday, 5 January 2026 (UTC).

@@ -90,12 +90,20 @@ export const coverageVariable = "HOLDPOINT_POLICY_COVERAGE";
 
 const key = Symbol.for("holdpoint.policy-coverage");
 
+const shared = globalThis as { [key]?: PolicyCoverage | undefined };
+
 /** The collector of this process; two copies of the package share it. `undefined` where nobody asked for one. */
 export function processCoverage(): PolicyCoverage | undefined {
   if (!globalThis.process?.env[coverageVariable]) return undefined;
-  const shared = globalThis as { [key]?: PolicyCoverage };
   shared[key] ??= policyCoverage();
   return shared[key];
+}
+
+/** What the process has collected since this was last asked, since one process may run several test files. */
+export function takeProcessCoverage(): CoverageReport {
+  const collected = shared[key];
+  shared[key] = undefined;
+  return collected?.report() ?? { policies: [] };
 }
 
 export function nameOf(policy: PolicyDocument | MergedPolicy, digest: string): string {

@@ -120,7 +120,7 @@ export function policyTest(policy: PolicyDocument | MergedPolicy, options: Polic
   const audit = auditLog();
   const compiled = compilePolicy(policy);
   const name = options.name ?? nameOf(policy, compiled.digest);
-  const coverage = options.coverage === undefined && !isMutant(policy) ? processCoverage() : options.coverage || undefined;
+  const coverage = options.coverage === false || isMutant(policy) ? undefined : (options.coverage ?? processCoverage());
   coverage?.add(name, compiled);
   const store = memoryStore({ durability: "process" });
   const guard = createGuard({ policies: { [server]: policy }, mode, clock, audit, store, approve: options.approve });

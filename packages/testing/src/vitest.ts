@@ -4,7 +4,7 @@ import { type AuditLog, mentions, trailProblems } from "./audit-log.ts";
 import { countAdmitted } from "./count-admitted.ts";
 import { describeCall, describeVerdict } from "./describe-verdict.ts";
 import type { Duration } from "./fake-clock.ts";
-import { type CoverageReport, processCoverage } from "./policy-coverage.ts";
+import { type CoverageReport, mergeCoverage, takeProcessCoverage } from "./policy-coverage.ts";
 import { type PolicyTest, policyTest, type TestCall, type TestVerdict } from "./policy-test.ts";
 
 /** What a denial or a hold is expected to say; what is left out may be anything. Patterns and asymmetric matchers fit, too. */
@@ -92,8 +92,7 @@ expect.extend({
 
 // biome-ignore lint/correctness/noEmptyPattern: vitest insists on a pattern here, and the file is its second argument.
 afterAll(({}, file) => {
-  const coverage = processCoverage();
-  if (coverage) file.meta.holdpointCoverage = coverage.report();
+  file.meta.holdpointCoverage = mergeCoverage([file.meta.holdpointCoverage ?? { policies: [] }, takeProcessCoverage()]);
 });
 
 function subject(received: unknown): PolicyTest {
