@@ -15,40 +15,49 @@ const pages = [
 interface Fence {
   readonly page: string;
   readonly line: number;
-  /** What follows `ts` on the fence's first line, such as `file=examples/quickstart/policy.ts`. */
-  readonly info: string;
   readonly code: string;
+  /** Where the code comes from: a whole file, or with `#` a region of one. Such code is compiled, and run, there. */
+  readonly source: string | undefined;
 }
+
+/** A fence is ```ts, ```ts file=path, or ```ts under `<!-- include: path#region -->`. */
+const fence = /^(?:<!-- include: (\S+) -->\n)?```ts\b(?: file=(\S+))?\n([\s\S]*?)^```$/gm;
 
 function fencesOf(page: string): readonly Fence[] {
   const text = readFileSync(join(root, page), "utf8");
-  return [...text.matchAll(/^```ts\b(.*)\n([\s\S]*?)^```$/gm)].map(({ index, 1: info = "", 2: code = "" }) => ({
+  return [...text.matchAll(fence)].map(({ index, 1: region, 2: file, 3: code = "" }) => ({
     page,
     line: text.slice(0, index).split("\n").length,
-    info: info.trim(),
     code,
+    source: region ?? file,
   }));
+}
+
+/** A region stands between `// #region name` and `// #endregion`. */
+function sourceOf(source: string): string {
+  const [path = "", region] = source.split("#");
+  const text = readFileSync(join(root, path), "utf8");
+  return region === undefined
+    ? text
+    : (text.split(`// #region ${region}\n`)[1]?.split("// #endregion")[0] ?? `no region \`${region}\` in ${path}`);
 }
 
 const fences = pages.flatMap(fencesOf);
 
 test("code that a page shows from a file is that file", () => {
-  for (const { page, line, info, code } of fences) {
-    const [, file] = /^file=(\S+)$/.exec(info) ?? [];
-    if (file) expect(code.trim(), `${page}:${line}`).toBe(readFileSync(join(root, file), "utf8").trim());
-  }
+  for (const { page, line, source, code } of fences) if (source) expect(code.trim(), `${page}:${line}`).toBe(sourceOf(source).trim());
 });
 
-test("every TypeScript block of every page compiles, under the strictest options", () => {
+test("every other TypeScript block of every page compiles, under the strictest options", () => {
   // Below `test`, so that its imports resolve as a user's would.
   const place = join(import.meta.dirname, "node_modules", ".docs");
   rmSync(place, { recursive: true, force: true });
   const where = new Map<string, string>();
-  for (const { page, line, info, code } of fences) {
+  for (const { page, line, source, code } of fences) {
+    if (source?.includes("#")) continue;
     const folder = join(place, basename(page, ".md"));
     mkdirSync(folder, { recursive: true });
-    const [, file] = /^file=(\S+)$/.exec(info) ?? [];
-    const name = file ? basename(file) : `line-${line}.ts`;
+    const name = source ? basename(source) : `line-${line}.ts`;
     writeFileSync(join(folder, name), `${code}\nexport {};\n`);
     where.set(`${basename(page, ".md")}/${name}`, `${page}:${line}`);
   }

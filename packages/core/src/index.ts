@@ -45,4 +45,5 @@ export { canaryPrefix, printable, type Refusal, type RefusalCode } from "./refus
 export { editedText, refusalDecision, refusalText } from "./refusal-text.ts";
 export { isRefusal, markRefusal, RefusedError, refusalOf } from "./refused-error.ts";
 export { guardOf, type Identity, type Session } from "./session.ts";
+export { verifyWebhookSignature, type WebhookBody, type WebhookOptions, webhook } from "./webhook.ts";
 export { type Bound, type Bounds, describeBounds } from "./would-pass.ts";

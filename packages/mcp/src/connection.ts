@@ -140,10 +140,21 @@ export function settle(connection: Connection, call: OpenCall, outcome: Outcome)
   const settling = call.admission.settle(outcome);
   if (settling === undefined || typeof settling.then !== "function") return;
   const { settling: running } = connection;
-  // A store that never answers may not hold up every later call.
-  const settled = Promise.race([settling.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 2_000))]);
+  const settled = patiently(settling);
   running.add(settled);
   void settled.then(() => running.delete(settled));
+}
+
+/** Settles when the promise does, or after two seconds: a store that never answers may not hold up every later call. */
+function patiently(promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, 2_000);
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    promise.then(done, done);
+  });
 }
 
 /** The client no longer waits for a request that has left. A call may have happened all the same. */
