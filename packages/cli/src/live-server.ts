@@ -46,7 +46,7 @@ export async function listServer(
     const transport = new StdioClientTransport({
       command: address.command,
       args: [...(address.args ?? [])],
-      env: { ...getDefaultEnvironment(), ...address.env },
+      env: { ...getDefaultEnvironment(), ...downloadEnvironment(), ...address.env },
       stderr: "pipe",
       ...(address.cwd !== undefined && { cwd: address.cwd }),
     });
@@ -62,6 +62,15 @@ export async function listServer(
     if (!/\b4(?:00|04|05)\b/.test(reasonOf(error))) throw error;
     return listOver(new SSEClientTransport(url, options), signal, address.url);
   }
+}
+
+/**
+ * What package runners such as `npx` and `uvx` need to reach their registry. The rest of our environment, with whatever secrets it holds, is not handed
+ * to a server that is only to be asked for its tools.
+ */
+function downloadEnvironment(): Readonly<Record<string, string>> {
+  const needed = /^(?:(?:https?|no|all)_proxy|npm_config_(?!.*(?:auth|token|password)).*|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)|UV_INDEX_URL|UV_DEFAULT_INDEX|PIP_INDEX_URL)$/i;
+  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value !== undefined && needed.test(name) ? [[name, value]] : [])));
 }
 
 /** A tools file, a URL, or a command line: whatever a person names as the thing to compare with. */

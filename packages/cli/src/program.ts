@@ -5,6 +5,7 @@ import { addClassify } from "./commands/classify.ts";
 import { addConvert } from "./commands/convert.ts";
 import { addDiff } from "./commands/diff.ts";
 import { addExplain } from "./commands/explain.ts";
+import { addInit } from "./commands/init.ts";
 import { addLock } from "./commands/lock.ts";
 import { addScan } from "./commands/scan.ts";
 import { addSimulate } from "./commands/simulate.ts";
@@ -26,6 +27,7 @@ export async function run(argv: readonly string[], streams: Omit<Terminal, "exit
     .configureOutput({ writeOut: (text) => void terminal.stdout.write(text), writeErr: (text) => void terminal.stderr.write(text) })
     .showHelpAfterError("run the command with --help for its options")
     .exitOverride();
+  addInit(program, terminal);
   addScan(program, terminal);
   addCheck(program, terminal);
   addExplain(program, terminal);

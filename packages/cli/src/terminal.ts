@@ -70,7 +70,8 @@ export function startProgress(terminal: Terminal, text: string): { update(text: 
   const { stderr } = terminal;
   // A line that the terminal would break could not be rewritten.
   const fitting = (message: string) => message.slice(0, (stderr.columns ?? 80) - 1);
-  const show = (message: string) => void stderr.write(stderr.isTTY ? `\r\u001b[2K${styled(stderr, "dim", fitting(message))}` : `${message}\n`);
+  const show = (message: string) =>
+    void stderr.write(stderr.isTTY ? `\r\u001b[2K${styled(stderr, "dim", fitting(message))}` : `${message}\n`);
   show(text);
   return {
     update: show,

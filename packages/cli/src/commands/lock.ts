@@ -56,7 +56,8 @@ async function print(
   drift: readonly Drift[],
   written: boolean,
 ): Promise<void> {
-  for (const { tool, problem } of drift) await writeLine(terminal.stdout, `${styled(terminal.stdout, "yellow", printable(tool))} ${problem}`);
+  for (const { tool, problem } of drift)
+    await writeLine(terminal.stdout, `${styled(terminal.stdout, "yellow", printable(tool))} ${problem}`);
   if (written) await note(terminal, `pinned ${count} tools of \`${server}\` in ${file}`);
   else if (drift.length === 0)
     await writeLine(terminal.stdout, styled(terminal.stdout, "green", `✓ ${count} tools of \`${server}\` are as they were accepted`));

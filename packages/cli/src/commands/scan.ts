@@ -38,17 +38,21 @@ export function addScan(program: Command, terminal: Terminal): void {
     });
 }
 
-export const levelStyles = { low: "green", medium: "cyan", high: "yellow", critical: "red" } as const satisfies Record<string, Style>;
+const levelStyles = { low: "green", medium: "cyan", high: "yellow", critical: "red" } as const satisfies Record<string, Style>;
 
 async function printTools(terminal: Terminal, scanned: readonly ScannedTool[]): Promise<void> {
+  await writeLine(terminal.stdout, toolTable(terminal.stdout, scanned));
+  const counts = Map.groupBy(scanned, ({ risk }) => risk.category);
+  const summary = [...counts].map(([category, tools]) => `${tools.length} ${category}`).join(", ");
+  await writeLine(terminal.stdout, `\n${scanned.length} tools${summary === "" ? "" : `: ${summary}`}`);
+}
+
+export function toolTable(stream: Terminal["stdout"], scanned: readonly ScannedTool[]): string {
   const rows = scanned.map(({ name, risk: { category, level, signals } }) => [
     name,
     category,
     { text: level, style: levelStyles[level] },
     signals.map(({ signal }) => signal).join(" · "),
   ]);
-  await writeLine(terminal.stdout, table(terminal.stdout, ["tool", "category", "level", "signals"], rows));
-  const counts = Map.groupBy(scanned, ({ risk }) => risk.category);
-  const summary = [...counts].map(([category, tools]) => `${tools.length} ${category}`).join(", ");
-  await writeLine(terminal.stdout, `\n${scanned.length} tools${summary === "" ? "" : `: ${summary}`}`);
+  return table(stream, ["tool", "category", "level", "signals"], rows);
 }
