@@ -1,6 +1,6 @@
 import { HoldpointError } from "@holdpoint/core";
 import { assertEnforced, guardTools, holdpointMiddleware, serverToolNames } from "@holdpoint/langchain";
-import { AIMessage, ToolMessage } from "@langchain/core/messages";
+import { AIMessage, type ToolMessage } from "@langchain/core/messages";
 import { RunnableLambda } from "@langchain/core/runnables";
 import { DynamicStructuredTool, DynamicTool, StructuredTool, tool } from "@langchain/core/tools";
 import { ToolNode } from "@langchain/langgraph/prebuilt";
@@ -25,17 +25,26 @@ const entryPoints: Record<string, (guarded: DynamicStructuredTool) => unknown> =
   streamEvents: (guarded) => allOf(guarded.streamEvents({ amount: 500 }, { version: "v2" })),
   "withConfig().invoke": (guarded) => guarded.withConfig({ tags: ["x"] }).invoke({ amount: 500 }),
   "withRetry().invoke": (guarded) => guarded.withRetry({ stopAfterAttempt: 2 }).invoke({ amount: 500 }),
-  "pipe().invoke": (guarded) => RunnableLambda.from(() => ({ amount: 500 })).pipe(guarded).invoke(""),
+  "pipe().invoke": (guarded) =>
+    RunnableLambda.from(() => ({ amount: 500 }))
+      .pipe(guarded)
+      .invoke(""),
   "DynamicStructuredTool.prototype.invoke": (guarded) => DynamicStructuredTool.prototype.invoke.call(guarded, { amount: 500 }),
   "StructuredTool.prototype.call": (guarded) => StructuredTool.prototype.call.call(guarded, { amount: 500 }),
-  "DynamicStructuredTool.prototype._call": (guarded) => (DynamicStructuredTool.prototype as never as { _call(args: object): unknown })._call.call(guarded, { amount: 500 }),
+  "DynamicStructuredTool.prototype._call": (guarded) =>
+    (DynamicStructuredTool.prototype as never as { _call(args: object): unknown })._call.call(guarded, { amount: 500 }),
   "a destructured func": ({ func }) => func({ amount: 500 }),
   "a spread copy's func": (guarded) => ({ ...guarded }).func({ amount: 500 }),
   "the property's descriptor": (guarded) => Object.getOwnPropertyDescriptor(guarded, "func")?.value({ amount: 500 }),
-  "the values of the object": (guarded) => Object.values(guarded).filter((value) => typeof value === "function").map((func) => func({ amount: 500 })),
+  "the values of the object": (guarded) =>
+    Object.values(guarded)
+      .filter((value) => typeof value === "function")
+      .map((func) => func({ amount: 500 })),
   "the constructor's arguments": (guarded) => (guarded.lc_kwargs as { func(args: object): unknown }).func({ amount: 500 }),
-  "a tool made of its func": (guarded) => new DynamicStructuredTool({ name: "other", description: "", schema: amount, func: guarded.func }).invoke({ amount: 500 }),
-  "a tool that calls it": (guarded) => tool((args) => guarded.invoke(args), { name: "outer", description: "", schema: amount }).invoke({ amount: 500 }),
+  "a tool made of its func": (guarded) =>
+    new DynamicStructuredTool({ name: "other", description: "", schema: amount, func: guarded.func }).invoke({ amount: 500 }),
+  "a tool that calls it": (guarded) =>
+    tool((args) => guarded.invoke(args), { name: "outer", description: "", schema: amount }).invoke({ amount: 500 }),
 };
 
 for (const [path, send] of Object.entries(entryPoints)) {
@@ -60,7 +69,12 @@ test("tools that take a text, classes of one's own with private fields, and tool
   const policy = {
     version: "1",
     default: "deny",
-    tools: Object.fromEntries(["text", "own", "chunks"].map((name) => [name, { deny_if: [{ path: "args.input", op: "contains", value: "bad", when_missing: false }] }])),
+    tools: Object.fromEntries(
+      ["text", "own", "chunks"].map((name) => [
+        name,
+        { deny_if: [{ path: "args.input", op: "contains", value: "bad", when_missing: false }] },
+      ]),
+    ),
   } as const;
   const { session, count } = setGuard({ policy: policy as never });
   const ran: unknown[] = [];
@@ -120,7 +134,11 @@ test("[decided-once] a tool that is guarded twice, or under a middleware of the 
   const [twice] = guardTools(guardTools([pay], session), guard.session({ user: "bob" }));
   await twice?.invoke({ amount: 5 });
   expect(audit.events.filter((event) => event.type === "decision")).toMatchObject([{ identity: { user: "bob" } }]);
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 5 } }]), tools: [twice as typeof pay], middleware: [holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 5 } }]),
+    tools: [twice as typeof pay],
+    middleware: [holdpointMiddleware(session)],
+  });
   expect(told((await agent.invoke(ask)).messages)).toEqual([["success", "did pay 5"]]);
   expect(decisions()).toHaveLength(2);
   const stricter = setGuard({ policy: { version: "1", default: "deny" } });
@@ -131,7 +149,12 @@ test("[decided-once] a tool that is guarded twice, or under a middleware of the 
 test("a ToolNode of guarded tools answers each call: results, refusals as errors, artifacts in their place", async () => {
   const { session } = setGuard();
   const { tools, ran } = canaries();
-  const look = tool(() => ["seen", { pixels: 3 }], { name: "look", description: "", schema: z.object({ deny: z.string().optional() }), responseFormat: "content_and_artifact" });
+  const look = tool(() => ["seen", { pixels: 3 }], {
+    name: "look",
+    description: "",
+    schema: z.object({ deny: z.string().optional() }),
+    responseFormat: "content_and_artifact",
+  });
   const guarded = guardTools([look, ...tools.slice(1)], session);
   expect(guarded.map(({ name }) => name)).toEqual(["look", "pay", "refund", "unlisted"]);
   const calls = [
@@ -160,7 +183,11 @@ test("a middleware after Holdpoint's that rewrites a call is decided about again
     name: "Rewrite",
     wrapToolCall: (request, handler) => handler({ ...request, toolCall: { ...request.toolCall, args: { amount: 500 } } }),
   });
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 5 } }]), tools, middleware: [holdpointMiddleware(session), rewrite] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 5 } }]),
+    tools,
+    middleware: [holdpointMiddleware(session), rewrite],
+  });
   expect(told((await agent.invoke(ask)).messages)).toEqual([["error", "[HOLDPOINT DENIED] At most 100."]]);
   expect(ran).toEqual([]);
   expect(decisions()).toMatchObject([{ code: "deny_if" }]);
@@ -188,7 +215,11 @@ test("calls that another middleware changed after the model spoke are the ones t
       return { messages: [last] };
     },
   });
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 5 } }]), tools, middleware: [after, holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 5 } }]),
+    tools,
+    middleware: [after, holdpointMiddleware(session)],
+  });
   expect(told((await agent.invoke(ask)).messages)).toEqual([["error", "[HOLDPOINT DENIED] At most 100."]]);
   expect(ran).toEqual([]);
 });
@@ -205,7 +236,11 @@ test("what the host's context says to other middlewares loosens nothing here (34
   const { session } = setGuard();
   const { tools, ran } = canaries();
   const review = (humanInTheLoopMiddleware as (options: object) => { readonly name: string })({ interruptOn: { pay: true } });
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, middleware: [loose(review), holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 50 } }]),
+    tools,
+    middleware: [loose(review), holdpointMiddleware(session)],
+  });
   const config = { context: { interruptOn: { pay: false } }, metadata: { timeoutMs: 1 } };
   const { messages } = await agent.invoke(ask, config as never);
   expect(told(messages)).toMatchObject([["error", expect.stringContaining("requires approval")]]);
@@ -218,7 +253,11 @@ test("near-miss names are other tools, and names of objects are names (15)", asy
   const names = ["pay ", "Pay", "рay", "constructor", "__proto__", "toString", "hasOwnProperty"];
   const tools = names.map((name) => tool(() => String(ran.push(name)), { name, description: "", schema: z.object({}) }));
   for (const each of guardTools(tools, session)) expect(await each.invoke({})).toContain("is not available");
-  const agent = createAgent({ model: modelCalling(names.map((name) => ({ name, args: {} }))), tools, middleware: [holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling(names.map((name) => ({ name, args: {} }))),
+    tools,
+    middleware: [holdpointMiddleware(session)],
+  });
   expect(told((await agent.invoke(ask)).messages).every(([status]) => status === "error")).toBe(true);
   expect(ran).toEqual([]);
 });
@@ -230,7 +269,9 @@ test("prefixed names are read exactly, and what no server owns is denied (15)", 
   expect(serverOf("mcp__a__b__read")).toEqual({ server: "a__b", tool: "read" });
   expect(serverOf("a__read")).toBeUndefined();
   const named = (name: string) => tool(() => "ran", { name, description: "", schema: z.object({}) });
-  const results = await Promise.all(guardTools(["mcp__a__read", "mcp__a__b__read", "a__read", "other"].map(named), session, { serverOf }).map((each) => each.invoke({})));
+  const results = await Promise.all(
+    guardTools(["mcp__a__read", "mcp__a__b__read", "a__read", "other"].map(named), session, { serverOf }).map((each) => each.invoke({})),
+  );
   expect(results.map((result) => result === "ran")).toEqual([true, false, false, false]);
   expect(() => guardTools([named("a__read")], session)).toThrow("say which with `server`");
 });
@@ -258,7 +299,15 @@ test("[sent-is-checked] getters, proxies, `toJSON` and arguments that change whi
       return ++reads > 1 ? 500 : 5;
     },
   });
-  await guarded.func(new Proxy({ amount: 5 }, { getOwnPropertyDescriptor: (target, key) => ({ ...Reflect.getOwnPropertyDescriptor(target, key), value: ++reads > 2 ? 500 : 5 }) as never }));
+  await guarded.func(
+    new Proxy(
+      { amount: 5 },
+      {
+        getOwnPropertyDescriptor: (target, key) =>
+          ({ ...Reflect.getOwnPropertyDescriptor(target, key), value: ++reads > 2 ? 500 : 5 }) as never,
+      },
+    ),
+  );
   await guarded.func({ amount: 5, toJSON: () => ({ amount: 500 }) });
   await guarded.func({ amount: 5n });
   const cyclic: Record<string, unknown> = { amount: 5 };
@@ -272,7 +321,9 @@ test("start-up proves every path, and names what it cannot try", async () => {
   const { session, count } = setGuard();
   const { tools, ran } = canaries();
   const { tested, untested } = await assertEnforced(guardTools(tools, session));
-  expect(tested).toEqual(expect.arrayContaining(["invoke", "call", "_call", "func", "batch", "stream", "withConfig", "a prototype's invoke"]));
+  expect(tested).toEqual(
+    expect.arrayContaining(["invoke", "call", "_call", "func", "batch", "stream", "withConfig", "a prototype's invoke"]),
+  );
   expect(untested).toHaveLength(1);
   await expect(assertEnforced(tools)).rejects.toThrow("`look`, `pay`, `refund`, `secret`, `unlisted`: not guarded");
   const agent = createAgent({ model: modelCalling(), tools, middleware: [holdpointMiddleware(session)] });

@@ -30,7 +30,11 @@ const bank: PolicyDocument = {
 
 function guardOn(policy: PolicyDocument | Record<string, PolicyDocument>, options: object = {}) {
   const audit = memoryAudit();
-  const guard = createGuard({ ...("version" in policy ? { policy: policy as PolicyDocument } : { policies: policy as Record<string, PolicyDocument> }), audit, ...options });
+  const guard = createGuard({
+    ...("version" in policy ? { policy: policy as PolicyDocument } : { policies: policy as Record<string, PolicyDocument> }),
+    audit,
+    ...options,
+  });
   const decisions = () => audit.events.flatMap((event) => (event.type === "decision" ? [[event.outcome, event.code, event.tool]] : []));
   const count = (type: string) => audit.events.filter((event) => event.type === type).length;
   return { guard, decisions, count, session: guard.session({ user: "ann" }) };
@@ -90,7 +94,10 @@ for (const major of majors) {
     await client.connect(transport as never);
     type Tools = Awaited<ReturnType<typeof loadMcpTools>>;
     const run = async (tools: Tools, middleware: readonly AgentMiddleware[]) => {
-      const model = modelCalling([{ name: "fail", args: {} }, { name: "balance", args: {} }]);
+      const model = modelCalling([
+        { name: "fail", args: {} },
+        { name: "balance", args: {} },
+      ]);
       return told((await createAgent({ model, tools, middleware }).invoke(ask)).messages);
     };
     const without = await run(await loadMcpTools("bank", client as never), []);
@@ -105,11 +112,18 @@ for (const major of majors) {
 
   test(`a retried MCP call over SDK ${major} is charged for each send and asked about once (12)`, async () => {
     let asked = 0;
-    const policy = { ...bank, tools: { fail: { require_approval: [{ conditions: [] }], limits: [{ counter: "fails", window: "minute", max: 10 }] } } } as PolicyDocument;
+    const policy = {
+      ...bank,
+      tools: { fail: { require_approval: [{ conditions: [] }], limits: [{ counter: "fails", window: "minute", max: 10 }] } },
+    } as PolicyDocument;
     const setting = guardOn(policy, { approve: () => ({ approved: ++asked > 0 }) });
     const { tools, calls } = await connected(setting);
     const retry = toolRetryMiddleware({ maxRetries: 2, initialDelayMs: 1 });
-    const agent = createAgent({ model: modelCalling([{ name: "fail", args: {} }]), tools, middleware: [loose(retry), holdpointMiddleware(setting.session)] });
+    const agent = createAgent({
+      model: modelCalling([{ name: "fail", args: {} }]),
+      tools,
+      middleware: [loose(retry), holdpointMiddleware(setting.session)],
+    });
     await agent.invoke(ask);
     expect([asked, calls("fail").length, setting.decisions().length]).toEqual([1, 3, 3]);
   });
@@ -133,7 +147,11 @@ test("a MultiServerMCPClient: each tool under its server's policy, its clients g
   const open: PolicyDocument = { version: "1", default: "allow", hide: ["get-env"] };
   const tight: PolicyDocument = { version: "1", default: "deny", tools: { "get-sum": {} } };
   const setting = guardOn({ one: open, "two-2": tight });
-  const multi = new MultiServerMCPClient({ mcpServers: { one: everything, two: everything }, prefixToolNameWithServerName: true, additionalToolNamePrefix: "mcp" });
+  const multi = new MultiServerMCPClient({
+    mcpServers: { one: everything, two: everything },
+    prefixToolNameWithServerName: true,
+    additionalToolNamePrefix: "mcp",
+  });
   try {
     const tools = await guardMcpServers(multi, setting.session, { policyOf: (server) => (server === "two" ? "two-2" : server) });
     const names = tools.map(({ name }) => name);
@@ -146,7 +164,11 @@ test("a MultiServerMCPClient: each tool under its server's policy, its clients g
         { name: "mcp__two__get-sum", args: { a: 2, b: 3 } },
       ]),
       tools,
-      middleware: [holdpointMiddleware(setting.session, { serverOf: (name) => ({ server: name.startsWith("mcp__one__") ? "one" : "two-2", tool: name.slice(10) }) })],
+      middleware: [
+        holdpointMiddleware(setting.session, {
+          serverOf: (name) => ({ server: name.startsWith("mcp__one__") ? "one" : "two-2", tool: name.slice(10) }),
+        }),
+      ],
     });
     const messages = told((await agent.invoke(ask)).messages);
     expect(messages.map(([status]) => status)).toEqual(["success", "error", "success"]);
@@ -157,14 +179,20 @@ test("a MultiServerMCPClient: each tool under its server's policy, its clients g
     expect(await raw?.callTool({ name: "echo", arguments: { message: "hi" } })).toMatchObject({ isError: true });
     const original = (await multi.getTools("two")).find(({ name }) => name === "mcp__two__echo");
     await expect(original?.invoke({ message: "hi" })).rejects.toThrow("HOLDPOINT DENIED");
-    expect(await guardMcpServers(multi, setting.session, { policyOf: (server) => (server === "two" ? "two-2" : server) })).toHaveLength(tools.length);
+    expect(await guardMcpServers(multi, setting.session, { policyOf: (server) => (server === "two" ? "two-2" : server) })).toHaveLength(
+      tools.length,
+    );
   } finally {
     await multi.close();
   }
 });
 
 test("what `beforeToolCall` changes is checked again at the guarded connection, and the model's message keeps its arguments (33)", async () => {
-  const policy: PolicyDocument = { version: "1", default: "deny", tools: { echo: { deny_if: [{ path: "args.message", op: "eq", value: "evil" }] } } };
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { echo: { deny_if: [{ path: "args.message", op: "eq", value: "evil" }] } },
+  };
   for (const [message, status] of [
     ["fine", "success"],
     ["evil", "error"],
@@ -173,7 +201,11 @@ test("what `beforeToolCall` changes is checked again at the guarded connection, 
     const multi = new MultiServerMCPClient({ mcpServers: { one: everything }, beforeToolCall: () => ({ args: { message } }) });
     try {
       const tools = await guardMcpServers(multi, setting.session);
-      const agent = createAgent({ model: modelCalling([{ name: "echo", args: { message: "hi" } }]), tools, middleware: [holdpointMiddleware(setting.session)] });
+      const agent = createAgent({
+        model: modelCalling([{ name: "echo", args: { message: "hi" } }]),
+        tools,
+        middleware: [holdpointMiddleware(setting.session)],
+      });
       const { messages } = await agent.invoke(ask);
       expect(told(messages)[0]?.[0]).toBe(status);
       expect((messages[1] as { tool_calls?: unknown[] }).tool_calls).toMatchObject([{ args: { message: "hi" } }]);

@@ -24,7 +24,11 @@ test("[well-formed-refusal] parallel calls each get their message: refused ones 
     ["success", "did pay 5"],
   ]);
   expect(ran).toEqual(["look()", "pay(5)"]);
-  expect(decisions().map(({ outcome }) => outcome).sort()).toEqual(["allow", "allow", "deny", "deny"]);
+  expect(
+    decisions()
+      .map(({ outcome }) => outcome)
+      .sort(),
+  ).toEqual(["allow", "allow", "deny", "deny"]);
   const refusals = toolMessages(messages).filter((message) => message.status === "error");
   expect(refusals.every(isRefusal)).toBe(true);
   expect(refusals[0]?.additional_kwargs["holdpoint/decision"]).toMatchObject({ outcome: "deny", code: "deny_if" });
@@ -66,13 +70,19 @@ test("a tool that the agent does not have is refused alike where the policy allo
 test("streamed agents are guarded alike", async () => {
   const { session } = setGuard();
   const { tools, ran } = canaries();
-  const model = modelCalling([{ name: "pay", args: { amount: 500 } }, { name: "pay", args: { amount: 5 } }]);
+  const model = modelCalling([
+    { name: "pay", args: { amount: 500 } },
+    { name: "pay", args: { amount: 5 } },
+  ]);
   const agent = createAgent({ model, tools, middleware: [holdpointMiddleware(session)] });
   const seen: unknown[] = [];
   for await (const chunk of await agent.stream(ask, { streamMode: "updates" })) {
     if ("tools" in chunk) seen.push(...told((chunk.tools as { messages: never[] }).messages));
   }
-  expect(seen).toEqual([["error", "[HOLDPOINT DENIED] At most 100."], ["success", "did pay 5"]]);
+  expect(seen).toEqual([
+    ["error", "[HOLDPOINT DENIED] At most 100."],
+    ["success", "did pay 5"],
+  ]);
   expect(ran).toEqual(["pay(5)"]);
 });
 
@@ -104,16 +114,25 @@ test("[transparent-allow] a tool's error is the message that it would be without
     { name: "look", description: "", schema: z.object({}) },
   );
   const strict = tool(() => "never", { name: "pay", description: "", schema: z.object({ amount: z.number() }) });
-  const calls = [{ name: "look", args: {} }, { name: "pay", args: { amount: "x" } }];
+  const calls = [
+    { name: "look", args: {} },
+    { name: "pay", args: { amount: "x" } },
+  ];
   const without = await createAgent({ model: modelCalling(calls), tools: [boom, strict] }).invoke(ask);
-  const guarded = await createAgent({ model: modelCalling(calls), tools: [boom, strict], middleware: [holdpointMiddleware(session)] }).invoke(ask);
+  const guarded = await createAgent({
+    model: modelCalling(calls),
+    tools: [boom, strict],
+    middleware: [holdpointMiddleware(session)],
+  }).invoke(ask);
   const [plainBoom, plainSchema] = told(without.messages);
   const [ourBoom, ourSchema] = told(guarded.messages);
   expect(ourBoom).toEqual(plainBoom);
   expect(ourBoom).toEqual(["error", "TypeError: boom\n Please fix your mistakes."]);
   expect(plainSchema?.[1]).toMatch(/\n {4}at /);
   expect(ourSchema?.[1]).not.toMatch(/\n {4}at |node_modules|file:/);
-  expect(ourSchema?.[1]).toMatch(/^Error invoking tool 'pay' with kwargs {"amount":"x"} with error: Error: Received tool input did not match expected schema/);
+  expect(ourSchema?.[1]).toMatch(
+    /^Error invoking tool 'pay' with kwargs {"amount":"x"} with error: Error: Received tool input did not match expected schema/,
+  );
 });
 
 test("[decided-once] a retry is charged for each attempt and asked about once", async () => {
@@ -129,7 +148,11 @@ test("[decided-once] a retry is charged for each attempt and asked about once", 
     { name: "pay", description: "", schema: z.object({ amount: z.number() }) },
   );
   const retry = toolRetryMiddleware({ maxRetries: 3, initialDelayMs: 1, retryOn: [Flaky] });
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools: [pay], middleware: [loose(retry), holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 50 } }]),
+    tools: [pay],
+    middleware: [loose(retry), holdpointMiddleware(session)],
+  });
   expect(told((await agent.invoke(ask)).messages)).toEqual([["success", "paid"]]);
   expect([runs, asked, charged("payments"), count("approval.requested")]).toEqual([3, 1, 3, 1]);
   expect(decisions().map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
@@ -147,7 +170,11 @@ test("a middleware outside of Holdpoint's still handles a tool's errors by their
     { name: "look", description: "", schema: z.object({}) },
   );
   const handle = toolErrorMiddleware({ onError: (error) => (error instanceof Teapot ? `status ${error.status}` : undefined) });
-  const agent = createAgent({ model: modelCalling([{ name: "look", args: {} }]), tools: [look], middleware: [handle, holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "look", args: {} }]),
+    tools: [look],
+    middleware: [handle, holdpointMiddleware(session)],
+  });
   expect(told((await agent.invoke(ask)).messages)).toEqual([["error", "status 418"]]);
 });
 
@@ -160,7 +187,11 @@ test("an abort ends the run, and a call that is held then never leaves", async (
     },
   });
   const { tools, ran } = canaries();
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, middleware: [holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 50 } }]),
+    tools,
+    middleware: [holdpointMiddleware(session)],
+  });
   await expect(agent.invoke(ask, { signal: stop.signal })).rejects.toThrow();
   expect(ran).toEqual([]);
   expect(decisions()).toMatchObject([{ code: "cancelled" }]);
@@ -169,7 +200,11 @@ test("an abort ends the run, and a call that is held then never leaves", async (
 test('`onDeny: "throw"` ends the run with the refusal', async () => {
   const { session } = setGuard({ onDeny: "throw" });
   const { tools } = canaries();
-  const agent = createAgent({ model: modelCalling([{ name: "pay", args: { amount: 500 } }]), tools, middleware: [holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 500 } }]),
+    tools,
+    middleware: [holdpointMiddleware(session)],
+  });
   const thrown = await agent.invoke(ask).catch((error: unknown) => error);
   expect(RefusedError.is(thrown)).toBe(true);
 });
@@ -181,7 +216,11 @@ test("each run can have its own identity", async () => {
     model: modelCalling([{ name: "look", args: {} }]),
     tools,
     contextSchema: z.object({ user: z.string() }),
-    middleware: [holdpointMiddleware(session, { identify: ({ context, configurable }) => ({ user: (context as { user: string }).user, run: String(configurable?.thread_id) }) })],
+    middleware: [
+      holdpointMiddleware(session, {
+        identify: ({ context, configurable }) => ({ user: (context as { user: string }).user, run: String(configurable?.thread_id) }),
+      }),
+    ],
   });
   await agent.invoke(ask, { context: { user: "bob" }, configurable: { thread_id: "t-1" } });
   expect(audit.events.find((event) => event.type === "decision")).toMatchObject({ identity: { user: "bob", run: "t-1" } });
@@ -190,7 +229,11 @@ test("each run can have its own identity", async () => {
 test("tools that the model's provider runs end the run, unless the host allows them", async () => {
   const { session } = setGuard();
   const run = (options?: { providerTools: "allow" }) =>
-    createAgent({ model: modelCalling(), tools: [{ type: "web_search", name: "web_search" }], middleware: [holdpointMiddleware(session, options)] }).invoke(ask);
+    createAgent({
+      model: modelCalling(),
+      tools: [{ type: "web_search", name: "web_search" }],
+      middleware: [holdpointMiddleware(session, options)],
+    }).invoke(ask);
   await expect(run()).rejects.toThrow("`web_search`: run by the model's provider, where no call can be held");
   await expect(run({ providerTools: "allow" })).resolves.toBeDefined();
 });

@@ -1,9 +1,9 @@
-import { ToolNode } from "@langchain/langgraph/prebuilt";
-import { AIMessage } from "@langchain/core/messages";
-import { tool } from "@langchain/core/tools";
 import type { PolicyDocument } from "@holdpoint/core";
 import { guardTools, holdpointMiddleware, type ReviewRequest } from "@holdpoint/langchain";
+import { AIMessage } from "@langchain/core/messages";
+import { type StructuredToolInterface, tool } from "@langchain/core/tools";
 import { Command, END, interrupt, MemorySaver, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { createAgent, toolRetryMiddleware } from "langchain";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -16,7 +16,12 @@ const decide = (...decisions: object[]) => new Command({ resume: { decisions } }
 
 function agentWith(calls: Calls, setting = setGuard()) {
   const { tools, ran } = canaries();
-  const agent = createAgent({ model: modelCalling(calls), tools, checkpointer: new MemorySaver(), middleware: [holdpointMiddleware(setting.session)] });
+  const agent = createAgent({
+    model: modelCalling(calls),
+    tools,
+    checkpointer: new MemorySaver(),
+    middleware: [holdpointMiddleware(setting.session)],
+  });
   const thread = { configurable: { thread_id: "t" } };
   return { ...setting, ran, run: () => agent.invoke(ask, thread), resume: (command: Command) => agent.invoke(command as never, thread) };
 }
@@ -25,7 +30,9 @@ test("a hold interrupts the graph with the request of the human-in-the-loop midd
   const { run, resume, ran, count, charged } = agentWith([{ name: "pay", args: { amount: 50 } }]);
   const [held] = interruptsOf(await run());
   expect(held?.value).toEqual({
-    actionRequests: [{ name: "pay", args: { amount: 50 }, description: expect.stringContaining("Over 20\n\nTool: pay\nArgs: {\n  \"amount\": 50\n}") }],
+    actionRequests: [
+      { name: "pay", args: { amount: 50 }, description: expect.stringContaining('Over 20\n\nTool: pay\nArgs: {\n  "amount": 50\n}') },
+    ],
     reviewConfigs: [{ actionName: "pay", allowedDecisions: ["approve", "edit", "reject"] }],
   });
   expect([ran, charged("payments"), count("decision")]).toEqual([[], 0, 0]);
@@ -60,12 +67,17 @@ test("[nothing-leaves-unchecked] an edit that names another tool is decided as a
   const allowed = agentWith([{ name: "pay", args: { amount: 50 } }]);
   await allowed.run();
   expect(told((await allowed.resume(rename("look", {}))).messages)).toEqual([["success", "did look "]]);
-  expect(allowed.decisions()).toMatchObject([{ tool: "pay", code: "approval_refused" }, { tool: "look", code: "allowed" }]);
+  expect(allowed.decisions()).toMatchObject([
+    { tool: "pay", code: "approval_refused" },
+    { tool: "look", code: "allowed" },
+  ]);
 
   for (const name of ["unlisted", "secret", "nowhere"]) {
     const denied = agentWith([{ name: "pay", args: { amount: 50 } }]);
     await denied.run();
-    expect(told((await denied.resume(rename(name, {}))).messages)).toEqual([["error", `[HOLDPOINT DENIED] Tool \`${name}\` is not available.`]]);
+    expect(told((await denied.resume(rename(name, {}))).messages)).toEqual([
+      ["error", `[HOLDPOINT DENIED] Tool \`${name}\` is not available.`],
+    ]);
     expect(denied.ran).toEqual([]);
   }
 
@@ -76,12 +88,25 @@ test("[nothing-leaves-unchecked] an edit that names another tool is decided as a
   expect(held.ran).toEqual([]);
   expect(told((await held.resume(decide({ type: "approve" }))).messages)).toEqual([["success", "did refund 3"]]);
   expect(held.ran).toEqual(["refund(3)"]);
-  expect(held.decisions()).toMatchObject([{ tool: "pay", code: "approval_refused" }, { tool: "refund", code: "allowed" }]);
+  expect(held.decisions()).toMatchObject([
+    { tool: "pay", code: "approval_refused" },
+    { tool: "refund", code: "allowed" },
+  ]);
 });
 
 test("[fail-closed] what is no single decision refuses", async () => {
-  const answers: unknown[] = [true, "approve", { decisions: [] }, { decisions: [{ type: "approve" }, { type: "approve" }] }, { decisions: [{ type: "yes" }] }, { type: "approve" }];
-  answers.push({ decisions: [{ type: "edit", editedAction: { name: "pay" } }] }, { decisions: [{ type: "edit", editedAction: { name: "pay", args: "all" } }] });
+  const answers: unknown[] = [
+    true,
+    "approve",
+    { decisions: [] },
+    { decisions: [{ type: "approve" }, { type: "approve" }] },
+    { decisions: [{ type: "yes" }] },
+    { type: "approve" },
+  ];
+  answers.push(
+    { decisions: [{ type: "edit", editedAction: { name: "pay" } }] },
+    { decisions: [{ type: "edit", editedAction: { name: "pay", args: "all" } }] },
+  );
   for (const resume of answers) {
     const agent = agentWith([{ name: "pay", args: { amount: 50 } }]);
     await agent.run();
@@ -101,14 +126,20 @@ test("[well-formed-refusal] parallel holds are one interrupt, as existing screen
   const held = interruptsOf(await run());
   expect(held.map(({ value }) => value.actionRequests.map(({ name }) => name))).toEqual([["pay", "pay", "refund"]]);
   expect([ran, count("decision")]).toEqual([[], 0]);
-  const { messages } = await resume(decide({ type: "reject" }, { type: "approve" }, { type: "edit", editedAction: { name: "refund", args: { amount: 2 } } }));
+  const { messages } = await resume(
+    decide({ type: "reject" }, { type: "approve" }, { type: "edit", editedAction: { name: "refund", args: { amount: 2 } } }),
+  );
   expect(told(messages).map(([status]) => status)).toEqual(["success", "error", "success", "error", "success"]);
   expect([...ran].sort()).toEqual(["look()", "pay(50)", "refund(2)"]);
   expect([charged("payments"), charged("looks"), count("decision"), count("approval.requested")]).toEqual([1, 1, 5, 3]);
 });
 
 test("what a schema makes of the arguments is what a person is asked about, once, without secret fields", async () => {
-  const policy: PolicyDocument = { version: "1", default: "deny", tools: { pay: { audit: { secret: ["args.card"] }, require_approval: [{ conditions: [] }] } } };
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { pay: { audit: { secret: ["args.card"] }, require_approval: [{ conditions: [] }] } },
+  };
   const { session, count } = setGuard({ policy });
   const got: unknown[] = [];
   const schema = z.object({ amount: z.number(), card: z.string(), currency: z.string().default("usd") });
@@ -127,18 +158,28 @@ test("what a schema makes of the arguments is what a person is asked about, once
 
 test("an answer that comes after the request has expired is no yes", async () => {
   let now = 1_000_000;
-  const policy: PolicyDocument = { version: "1", default: "deny", tools: { pay: { require_approval: [{ conditions: [], timeout: "1m" }] } } };
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { pay: { require_approval: [{ conditions: [], timeout: "1m" }] } },
+  };
   const { run, resume, ran } = agentWith([{ name: "pay", args: {} }], setGuard({ policy, clock: () => now }));
   await run();
   now += 61_000;
-  expect(told((await resume(decide({ type: "approve" }))).messages)).toMatchObject([["error", expect.stringContaining("after the request had expired")]]);
+  expect(told((await resume(decide({ type: "approve" }))).messages)).toMatchObject([
+    ["error", expect.stringContaining("after the request had expired")],
+  ]);
   expect(ran).toEqual([]);
 });
 
 test("without a checkpointer the guard's approver is asked, and without one the refusal says so", async () => {
   const { tools, ran } = canaries();
   const run = (setting: ReturnType<typeof setGuard>) =>
-    createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, middleware: [holdpointMiddleware(setting.session)] }).invoke(ask);
+    createAgent({
+      model: modelCalling([{ name: "pay", args: { amount: 50 } }]),
+      tools,
+      middleware: [holdpointMiddleware(setting.session)],
+    }).invoke(ask);
   expect(told((await run(setGuard())).messages)).toEqual([
     ["error", "[HOLDPOINT APPROVAL REQUIRED] This call requires approval, and no approver is configured."],
   ]);
@@ -186,7 +227,12 @@ test("a call that was interrupted by its tool is refused on resume where the pol
     { name: "look", description: "", schema: z.object({}) },
   );
   const thread = { configurable: { thread_id: "t" } };
-  const agent = createAgent({ model: modelCalling([{ name: "look", args: {} }]), tools: [look], checkpointer: new MemorySaver(), middleware: [holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling([{ name: "look", args: {} }]),
+    tools: [look],
+    checkpointer: new MemorySaver(),
+    middleware: [holdpointMiddleware(session)],
+  });
   await agent.invoke(ask, thread);
   guard.update({ version: "1", default: "deny" }, { carry: false });
   const { messages } = await agent.invoke(new Command({ resume: "yes" }) as never, thread);
@@ -223,7 +269,12 @@ test("a process that has only the checkpoint asks nothing twice, and makes the c
   const checkpointer = new MemorySaver();
   const thread = { configurable: { thread_id: "t" } };
   const start = (setting: ReturnType<typeof setGuard>) =>
-    createAgent({ model: modelCalling([{ name: "pay", args: { amount: 50 } }]), tools, checkpointer, middleware: [holdpointMiddleware(setting.session)] });
+    createAgent({
+      model: modelCalling([{ name: "pay", args: { amount: 50 } }]),
+      tools,
+      checkpointer,
+      middleware: [holdpointMiddleware(setting.session)],
+    });
   await start(setGuard()).invoke(ask, thread);
   const later = setGuard();
   const { messages } = await start(later).invoke(decide({ type: "approve" }) as never, thread);
@@ -240,7 +291,13 @@ test("one node for all calls (`version: v1`) holds each call by itself too", asy
     { name: "pay", args: { amount: 60 } },
   ];
   const thread = { configurable: { thread_id: "t" } };
-  const agent = createAgent({ model: modelCalling(calls), tools, version: "v1", checkpointer: new MemorySaver(), middleware: [holdpointMiddleware(session)] });
+  const agent = createAgent({
+    model: modelCalling(calls),
+    tools,
+    version: "v1",
+    checkpointer: new MemorySaver(),
+    middleware: [holdpointMiddleware(session)],
+  });
   await agent.invoke(ask, thread);
   const { messages } = await agent.invoke(decide({ type: "reject" }, { type: "approve" }) as never, thread);
   expect(told(messages).map(([status]) => status)).toEqual(["error", "success", "success"]);
@@ -248,30 +305,58 @@ test("one node for all calls (`version: v1`) holds each call by itself too", asy
   expect([charged("payments"), charged("looks"), count("decision")]).toEqual([1, 1, 3]);
 });
 
-test("in a ToolNode, where calls share a task, each yes is for its own call and no call is made twice", async () => {
-  const { session, charged, count } = setGuard();
-  const { tools, ran } = canaries();
-  const calls = [
-    { name: "look", args: {} },
-    { name: "pay", args: { amount: 50 } },
-    { name: "refund", args: { amount: 7 } },
-  ].map((call, index) => ({ ...call, id: `c${index}`, type: "tool_call" as const }));
+function toolNodeGraph(tools: readonly StructuredToolInterface[], calls: Calls) {
+  const toolCalls = calls.map((call, index) => ({ ...call, id: `c${index}`, type: "tool_call" as const }));
   const graph = new StateGraph(MessagesAnnotation)
-    .addNode("model", () => ({ messages: [new AIMessage({ content: "", tool_calls: calls })] }))
-    .addNode("tools", new ToolNode(guardTools(tools, session)))
+    .addNode("model", () => ({ messages: [new AIMessage({ content: "", tool_calls: toolCalls })] }))
+    .addNode("tools", new ToolNode([...tools]))
     .addEdge(START, "model")
     .addEdge("model", "tools")
     .addEdge("tools", END)
     .compile({ checkpointer: new MemorySaver() });
-  const thread = { configurable: { thread_id: "t" } };
-  const asked: unknown[] = [];
-  let result = await graph.invoke({ messages: [] }, thread);
-  for (const type of ["approve", "reject"]) {
-    asked.push(...interruptsOf(result).map(({ value }) => value.actionRequests[0]?.name));
-    result = (await graph.invoke(decide({ type }) as never, thread)) as typeof result;
-  }
-  expect(asked).toEqual(["pay", "refund"]);
-  expect(told(result.messages).map(([status]) => status)).toEqual(["success", "success", "error"]);
-  expect(ran).toEqual(["look()", "pay(50)"]);
-  expect([charged("payments"), charged("looks"), count("decision")]).toEqual([1, 1, 3]);
+  return (input: object) => graph.invoke(input as never, { configurable: { thread_id: "t" } });
+}
+
+for (const [first, second, ranThen] of [
+  ["approve", "reject", ["look()", "pay(50)"]],
+  ["reject", "approve", ["look()", "refund(7)"]],
+] as const) {
+  test(`in a ToolNode, where calls share a task, ${first} and ${second} are each for their own call, and no call is made or recorded twice`, async () => {
+    const { session, charged, count } = setGuard();
+    const { tools, ran } = canaries();
+    const run = toolNodeGraph(guardTools(tools, session), [
+      { name: "look", args: {} },
+      { name: "pay", args: { amount: 50 } },
+      { name: "refund", args: { amount: 7 } },
+    ]);
+    const asked: unknown[] = [];
+    let result = await run({ messages: [] });
+    for (const type of [first, second]) {
+      asked.push(...interruptsOf(result).map(({ value }) => value.actionRequests[0]?.name));
+      result = await run(decide({ type }));
+    }
+    expect(asked).toEqual(["pay", "refund"]);
+    expect(told(result.messages).map(([status]) => status)).toEqual([
+      "success",
+      ...[first, second].map((type) => (type === "approve" ? "success" : "error")),
+    ]);
+    expect(ran).toEqual(ranThen);
+    expect([charged("looks"), count("decision"), count("approval.requested")]).toEqual([1, 3, 2]);
+  });
+}
+
+test("in a ToolNode, a tool that was held and then interrupts by itself gets its own answer", async () => {
+  const { session, charged, count } = setGuard();
+  const got: unknown[] = [];
+  const pay = tool(() => `got ${got.push(interrupt("which account?"))}`, {
+    name: "pay",
+    description: "",
+    schema: z.object({ amount: z.number() }),
+  });
+  const run = toolNodeGraph(guardTools([pay], session), [{ name: "pay", args: { amount: 50 } }]);
+  await run({ messages: [] });
+  await run(decide({ type: "approve" }));
+  const { messages } = await run(new Command({ resume: "savings" }));
+  expect([told(messages), got]).toEqual([[["success", "got 1"]], ["savings"]]);
+  expect([charged("payments"), count("decision"), count("outcome")]).toEqual([1, 1, 1]);
 });

@@ -1,6 +1,6 @@
+import { createGuard, type GuardOptions, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
-import { createGuard, type GuardOptions, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { type AgentMiddleware, fakeModel } from "langchain";
 import { z } from "zod";
 
@@ -23,9 +23,14 @@ export function setGuard(options: Partial<GuardOptions> = {}) {
   const audit = memoryAudit();
   const guard = createGuard({ policy: refunds, audit, ...options });
   const count = (type: string) => audit.events.filter((event) => event.type === type).length;
-  const decisions = () => audit.events.filter((event) => event.type === "decision").map(({ outcome, code, tool: name, attempt }) => ({ outcome, code, tool: name, attempt }));
+  const decisions = () =>
+    audit.events
+      .filter((event) => event.type === "decision")
+      .map(({ outcome, code, tool: name, attempt }) => ({ outcome, code, tool: name, attempt }));
   const charged = (limit: string) => {
-    const rooms = audit.events.flatMap((event) => (event.type === "decision" && event.room ? event.room : [])).filter((room) => room.limit.includes(limit));
+    const rooms = audit.events
+      .flatMap((event) => (event.type === "decision" && event.room ? event.room : []))
+      .filter((room) => room.limit.includes(limit));
     return rooms.length === 0 ? 0 : 5 - Number(rooms.at(-1)?.remaining);
   };
   return { guard, audit, count, decisions, charged, session: guard.session({ user: "ann" }) };
@@ -43,7 +48,13 @@ export function canaries() {
       { name, description: name, schema: z.object({ amount: z.number().optional() }) },
     );
   const tools = ["look", "pay", "refund", "secret", "unlisted"].map(canary);
-  const [look, pay, refund, secret, unlisted] = tools as [typeof tools[0], typeof tools[0], typeof tools[0], typeof tools[0], typeof tools[0]];
+  const [look, pay, refund, secret, unlisted] = tools as [
+    (typeof tools)[0],
+    (typeof tools)[0],
+    (typeof tools)[0],
+    (typeof tools)[0],
+    (typeof tools)[0],
+  ];
   return { ran, tools, look, pay, refund, secret, unlisted };
 }
 
@@ -53,7 +64,12 @@ export type Calls = readonly { readonly name: string; readonly args: Record<stri
 export function modelCalling(...turns: readonly Calls[]) {
   const model = fakeModel();
   for (const [turn, calls] of turns.entries()) {
-    const toolCalls = calls.map((call, index) => ({ type: "tool_call" as const, id: call.id ?? `call-${turn}-${index}`, name: call.name, args: call.args }));
+    const toolCalls = calls.map((call, index) => ({
+      type: "tool_call" as const,
+      id: call.id ?? `call-${turn}-${index}`,
+      name: call.name,
+      args: call.args,
+    }));
     model.respond(new AIMessage({ content: "", tool_calls: toolCalls }));
   }
   return model.respond(new AIMessage("done"));
@@ -69,6 +85,8 @@ export async function allOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
   return chunks;
 }
 
-export const toolMessages = (messages: readonly BaseMessage[]): ToolMessage[] => messages.filter((message): message is ToolMessage => ToolMessage.isInstance(message));
-export const told = (messages: readonly BaseMessage[]) => toolMessages(messages).map(({ status, content }) => [status ?? "success", content]);
+export const toolMessages = (messages: readonly BaseMessage[]): ToolMessage[] =>
+  messages.filter((message): message is ToolMessage => ToolMessage.isInstance(message));
+export const told = (messages: readonly BaseMessage[]) =>
+  toolMessages(messages).map(({ status, content }) => [status ?? "success", content]);
 export const ask = { messages: [{ role: "user", content: "go" }] };

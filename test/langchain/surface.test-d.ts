@@ -27,7 +27,12 @@ test("a guarded tool is of the type it was, and goes where tools go", async () =
 test("the middleware is one of LangChain's, also with a context and beside others", async () => {
   const middleware = holdpointMiddleware(session, { identify: ({ context }) => ({ user: (context as { user: string }).user }) });
   expectTypeOf(middleware).toExtend<AgentMiddleware>();
-  const agent = createAgent({ model: fakeModel(), tools: [weather], contextSchema: z.object({ user: z.string() }), middleware: [middleware] });
+  const agent = createAgent({
+    model: fakeModel(),
+    tools: [weather],
+    contextSchema: z.object({ user: z.string() }),
+    middleware: [middleware],
+  });
   await agent.invoke({ messages: [] }, { context: { user: "ann" } });
   await assertEnforced(agent);
 });

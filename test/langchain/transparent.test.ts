@@ -37,7 +37,11 @@ const local = [
     },
     { name: "chunks", description: "", schema: z.object({}) },
   ),
-  tool(() => new Command({ update: { messages: [new HumanMessage("from a command")] } }), { name: "command", description: "", schema: z.object({}) }),
+  tool(() => new Command({ update: { messages: [new HumanMessage("from a command")] } }), {
+    name: "command",
+    description: "",
+    schema: z.object({}),
+  }),
 ];
 
 const calls: Calls = [
@@ -114,7 +118,11 @@ const differences: Record<string, () => Promise<void>> = {
     expect(guarded.split("\n").every((line) => without.includes(line))).toBe(true);
   },
   async "An unknown tool"() {
-    const agent = createAgent({ model: modelCalling([{ name: "nothing", args: {} }]), tools: [echo], middleware: [holdpointMiddleware(session())] });
+    const agent = createAgent({
+      model: modelCalling([{ name: "nothing", args: {} }]),
+      tools: [echo],
+      middleware: [holdpointMiddleware(session())],
+    });
     expect(told((await agent.invoke(ask)).messages)).toEqual([["error", "[HOLDPOINT DENIED] Tool `nothing` is not available."]]);
   },
   async "JSON alone"() {
@@ -137,7 +145,11 @@ const differences: Record<string, () => Promise<void>> = {
       },
     });
     const broken = tool(() => Promise.reject(thrown), { name: "echo", description: "", schema: z.object({}) });
-    const agent = createAgent({ model: modelCalling([{ name: "echo", args: {} }]), tools: [broken], middleware: [loose(outer), holdpointMiddleware(session())] });
+    const agent = createAgent({
+      model: modelCalling([{ name: "echo", args: {} }]),
+      tools: [broken],
+      middleware: [loose(outer), holdpointMiddleware(session())],
+    });
     await agent.invoke(ask);
     const [error] = seen as [RangeError];
     expect(error).toBeInstanceOf(RangeError);
@@ -150,7 +162,11 @@ const differences: Record<string, () => Promise<void>> = {
     };
     const more = "HoldpointMiddleware.after_model";
     expect(await run([])).toEqual(["model_request", "tools", "model_request"]);
-    expect((await run([holdpointMiddleware(session())])).filter((step) => step !== more)).toEqual(["model_request", "tools", "model_request"]);
+    expect((await run([holdpointMiddleware(session())])).filter((step) => step !== more)).toEqual([
+      "model_request",
+      "tools",
+      "model_request",
+    ]);
   },
   async "Synchronous functions"() {
     const sync = new DynamicStructuredTool({ name: "sync", description: "", schema: z.object({}), func: (() => "now") as never });
