@@ -1,5 +1,5 @@
 import { memoryStore } from "@holdpoint/core";
-import { postgresApprovals, postgresStore } from "@holdpoint/stores/postgres";
+import { migratePostgres, postgresApprovals, postgresStore } from "@holdpoint/stores/postgres";
 import { approvalStoreContract, counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
 import fc from "fast-check";
 import { Pool } from "pg";
@@ -54,4 +54,24 @@ postgresTest("a PostgreSQL store answers every history as the one in memory does
     }),
     { numRuns: 60 },
   );
+});
+
+postgresTest("[fail-closed] an isolation level under which a call would not see what another has taken is refused", async () => {
+  const strict = new Pool({ connectionString: url, max: 1, options: "-c default_transaction_isolation=repeatable\\ read" });
+  const store = postgresStore({ pool: strict, schema: freshSchema() });
+  const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
+  await expect(Promise.resolve(store.reserve([debit], 0))).rejects.toThrow("PostgreSQL failed: 55000");
+  await strict.end();
+});
+
+postgresTest("a schema that another role makes is waited for, and a later version is refused", async () => {
+  const schema = freshSchema();
+  const store = postgresStore({ pool, schema, migrate: false });
+  const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
+  const reserve = async () => (await store.reserve([debit], 0)).granted;
+  await expect(reserve()).rejects.toThrow("run `migratePostgres` on it");
+  await Promise.all(Array.from({ length: 5 }, () => migratePostgres({ pool, schema })));
+  expect(await reserve()).toBe(true);
+  await pool.query(`UPDATE ${schema}.state SET version = 99`);
+  await expect(migratePostgres({ pool, schema })).rejects.toThrow("is of version 99");
 });

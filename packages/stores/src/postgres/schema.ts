@@ -37,7 +37,10 @@ export async function makeSchema(pool: PostgresPool, schema: string): Promise<vo
     DECLARE
       made integer := 0;
     BEGIN
-      IF to_regclass('${schema}.state') IS NOT NULL THEN EXECUTE 'SELECT version FROM ${schema}.state' INTO made; END IF;
+      -- Asked of the tables: what \`to_regclass\` remembers may be of before the wait.
+      IF EXISTS (SELECT FROM pg_class WHERE relname = 'state' AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '${schema}')) THEN
+        EXECUTE 'SELECT version FROM ${schema}.state' INTO made;
+      END IF;
       IF made < ${schemaVersion} THEN
         EXECUTE $statements$
           CREATE SCHEMA IF NOT EXISTS ${schema};
