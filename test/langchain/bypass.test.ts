@@ -336,3 +336,30 @@ test("start-up proves every path, and names what it cannot try", async () => {
   expect(ran).toEqual([]);
   expect(count("canary")).toBe(tested.length + report.tested.length);
 });
+
+test("[nothing-leaves-unchecked] calls that share an id and their arguments are calls of their own: one yes makes one of them", async () => {
+  const answers = [true, false, false];
+  let asked = 0;
+  const { session } = setGuard({ approve: () => ({ approved: answers[asked++] ?? false }) });
+  const { tools, ran } = canaries();
+  const same = { name: "pay", args: { amount: 50 }, id: "same", type: "tool_call" as const };
+  await new ToolNode(guardTools(tools, session)).invoke({ messages: [new AIMessage({ content: "", tool_calls: [same, same, same] })] });
+  expect(ran).toEqual(["pay(50)"]);
+  expect(asked).toBeGreaterThan(1);
+});
+
+test("[decided-once] a decision is for one call and one send: a thousand inner calls are a thousand decisions", async () => {
+  const { session, charged, decisions } = setGuard();
+  const { look, ran } = canaries();
+  const [inner] = guardTools([look], session);
+  const outer = tool(
+    async () => {
+      for (let call = 0; call < 20; call++) await inner?.invoke({});
+      return "done";
+    },
+    { name: "look", description: "", schema: z.object({}) },
+  );
+  await guardTools([outer], session)[0]?.invoke({});
+  expect(ran).toHaveLength(4);
+  expect([charged("looks"), decisions().length]).toEqual([5, 21]);
+});

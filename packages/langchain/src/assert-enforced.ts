@@ -1,7 +1,7 @@
-import { AIMessage, type ToolMessage } from "@langchain/core/messages";
-import { tool } from "@langchain/core/tools";
 import { canaryPrefix, HoldpointError, isRefusal, type JsonObject } from "@holdpoint/core";
 import type { EnforcementReport } from "@holdpoint/mcp";
+import { AIMessage, type ToolMessage } from "@langchain/core/messages";
+import { tool } from "@langchain/core/tools";
 import { guardedBehind, guardTool } from "./guard-tools.ts";
 import { isObject, isProviderTool, type StructuredToolLike, type ToolLike } from "./langchain-shapes.ts";
 import { seatOf } from "./middleware.ts";
@@ -33,7 +33,10 @@ async function assertTools(tools: readonly ToolLike[]): Promise<EnforcementRepor
   const seats = new Set(tools.flatMap((each) => guardedBehind(each)?.seat ?? []));
   const tested = new Set<string>();
   for (const seat of seats) for (const path of await tryToolPaths(seat)) tested.add(path);
-  return { tested: [...tested], untested: [{ path: "the original tools", reason: "whoever holds a tool from before `guardTools` can call it" }] };
+  return {
+    tested: [...tested],
+    untested: [{ path: "the original tools", reason: "whoever holds a tool from before `guardTools` can call it" }],
+  };
 }
 
 async function assertAgent({ options, graph }: AgentLike): Promise<EnforcementReport> {
@@ -41,7 +44,8 @@ async function assertAgent({ options, graph }: AgentLike): Promise<EnforcementRe
   const seat = around.map(seatOf).find((each) => each !== undefined);
   if (!seat) throw notEnforced("the agent has no `holdpointMiddleware`");
   const after = around.slice(around.findIndex((each) => seatOf(each)) + 1).filter((each) => !seatOf(each));
-  if (after.length > 0) throw notEnforced(`${after.map(nameOf).join(", ")}: may change a call that has been checked: put \`holdpointMiddleware\` last`);
+  if (after.length > 0)
+    throw notEnforced(`${after.map(nameOf).join(", ")}: may change a call that has been checked: put \`holdpointMiddleware\` last`);
 
   const node = toolNodeOf(graph);
   const untested = [...outOfReach];
@@ -51,7 +55,11 @@ async function assertAgent({ options, graph }: AgentLike): Promise<EnforcementRe
     tested.push("the agent's tool node");
   } else untested.push({ path: "the agent's tool node", reason: "the agent has no tools, or this version keeps them elsewhere" });
   const raw = (options.tools ?? []).filter((each) => !isProviderTool(each) && !guardedBehind(each)).map(nameOf);
-  if (raw.length > 0) untested.push({ path: raw.join(", "), reason: "guarded when the agent calls them: put them through `guardTools` where other code or other tools call them too" });
+  if (raw.length > 0)
+    untested.push({
+      path: raw.join(", "),
+      reason: "guarded when the agent calls them: put them through `guardTools` where other code or other tools call them too",
+    });
   const provided = (options.tools ?? []).filter(isProviderTool).map(nameOf);
   if (provided.length > 0) untested.push({ path: provided.join(", "), reason: "run by the model's provider" });
   return { tested, untested };
@@ -110,7 +118,9 @@ async function tryToolNode(node: Invokable): Promise<void> {
   const call = { type: "tool_call" as const, id: "canary", name: `${canaryPrefix}${crypto.randomUUID()}`, args: {} };
   let answer: unknown;
   try {
-    const { messages } = (await node.invoke({ messages: [new AIMessage({ content: "", tool_calls: [call] })] })) as { messages: ToolMessage[] };
+    const { messages } = (await node.invoke({ messages: [new AIMessage({ content: "", tool_calls: [call] })] })) as {
+      messages: ToolMessage[];
+    };
     answer = messages[0];
   } catch (error) {
     answer = isObject(error) && "cause" in error ? (isRefusal(error) ? error : error.cause) : error;

@@ -19,7 +19,7 @@ export interface TaskRun {
   keep(call: string, kept: Kept): void;
   /** A person was asked about this call: its result is kept while the task can run again, so that one yes never makes two calls. */
   keepsResult(call: string): void;
-  /** The newest attempt at this call in this run. */
+  /** The newest attempt at each call that has failed in this run. */
   readonly attempts: Map<string, { readonly admission: Admission; readonly edited: readonly string[] }>;
   begin(call: string): void;
   /** `interrupted`: the task will run again. */
@@ -67,7 +67,15 @@ export function createTasks(): (host: HostContext) => TaskRun | undefined {
   function taskOf(id: string): Task {
     const known = tasks.get(id);
     if (known) return known;
-    const task: Task = { questions: [], answered: 0, kept: new Map(), calls: new Set(), asked: new Set(), interrupted: new Set(), running: 0 };
+    const task: Task = {
+      questions: [],
+      answered: 0,
+      kept: new Map(),
+      calls: new Set(),
+      asked: new Set(),
+      interrupted: new Set(),
+      running: 0,
+    };
     tasks.set(id, task);
     if (tasks.size > mostTasks) forgetOldest();
     return task;
@@ -86,7 +94,12 @@ export function createTasks(): (host: HostContext) => TaskRun | undefined {
     let run = runs.get(place.scratchpad);
     if (!run) {
       const task = taskOf(place.id);
-      run = startRun(task, place.interrupt, () => tasks.set(place.id, task), () => tasks.delete(place.id));
+      run = startRun(
+        task,
+        place.interrupt,
+        () => tasks.set(place.id, task),
+        () => tasks.delete(place.id),
+      );
       runs.set(place.scratchpad, run);
     }
     return run;

@@ -34,7 +34,11 @@ export interface McpServersOptions extends Omit<GuardOptions, "server" | "server
  * @example
  * const tools = await guardMcpServers(new MultiServerMCPClient({ files: { command: "files-server", args: [] } }), session);
  */
-export async function guardMcpServers<T extends ToolLike>(client: MultiServerClientLike<T>, session: Session, options: McpServersOptions = {}): Promise<T[]> {
+export async function guardMcpServers<T extends ToolLike>(
+  client: MultiServerClientLike<T>,
+  session: Session,
+  options: McpServersOptions = {},
+): Promise<T[]> {
   const { mcpServers, prefixToolNameWithServerName, additionalToolNamePrefix } = client.config;
   const { policyOf, connections, ...guarding } = options;
   const guard = guardOf(session);

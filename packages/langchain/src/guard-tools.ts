@@ -1,6 +1,6 @@
+import { type Admission, editedText, HoldpointError, type Outcome, printable, type Refusal, type Session } from "@holdpoint/core";
 import { ToolMessage } from "@langchain/core/messages";
 import { DynamicStructuredTool, DynamicTool } from "@langchain/core/tools";
-import { type Admission, editedText, HoldpointError, type Outcome, printable, type Refusal, type Session } from "@holdpoint/core";
 import { isObject, isProviderTool, isStructuredTool, type StructuredToolLike, type ToolConfig, type ToolLike } from "./langchain-shapes.ts";
 import { refusalMessage, withNote } from "./refusal-message.ts";
 import { answerRefusal, createSeat, type GuardOptions, type Passed, type Renaming, type Seat } from "./seat.ts";
@@ -70,12 +70,15 @@ const ownPrototypes = new Set(prototypesOf(DynamicTool.prototype).concat(prototy
 function checkHoldable(tool: ToolLike): asserts tool is StructuredToolLike {
   const name = typeof tool.name === "string" ? tool.name : "?";
   if (isProviderTool(tool)) throw cannotHold(`\`${name}\` runs at the model's provider, where no call can be held: leave it out`);
-  if (!isStructuredTool(tool)) throw cannotHold(`\`${name}\` is a runnable, whose entry points cannot all be held: make it a tool with \`tool(…)\``);
+  if (!isStructuredTool(tool))
+    throw cannotHold(`\`${name}\` is a runnable, whose entry points cannot all be held: make it a tool with \`tool(…)\``);
   const chain: readonly object[] = [tool, ...prototypesOf(tool)];
   for (const entry of entryPoints) {
     const owner: object | undefined = chain.find((each) => Object.hasOwn(each, entry));
     if (!owner || ownPrototypes.has(owner) || (owner !== tool && ownClasses.has(owner.constructor.name))) continue;
-    throw cannotHold(`\`${name}\` has an \`${entry}\` of its own, which may run it without being checked: keep LangChain's, and do the work in \`_call\``);
+    throw cannotHold(
+      `\`${name}\` has an \`${entry}\` of its own, which may run it without being checked: keep LangChain's, and do the work in \`_call\``,
+    );
   }
 }
 
@@ -88,8 +91,19 @@ function prototypesOf(value: object): object[] {
   return prototype === null || prototype === Object.prototype ? [] : [prototype, ...prototypesOf(prototype)];
 }
 
-async function hold(seat: Seat, tool: StructuredToolLike, input: unknown, config: ToolConfig = {}, run: (input: unknown) => unknown): Promise<unknown> {
-  const call = { name: tool.name, args: isObject(input) ? input : input === undefined ? {} : { input }, id: config.toolCall?.id, host: config };
+async function hold(
+  seat: Seat,
+  tool: StructuredToolLike,
+  input: unknown,
+  config: ToolConfig = {},
+  run: (input: unknown) => unknown,
+): Promise<unknown> {
+  const call = {
+    name: tool.name,
+    args: isObject(input) ? input : input === undefined ? {} : { input },
+    id: config.toolCall?.id,
+    host: config,
+  };
   const passed = await seat.pass(call, async (admission, edited): Promise<Passed<unknown>> => {
     const args = isObject(input) ? structuredClone(admission.arguments) : admission.arguments.input;
     const output = await run(args);
@@ -132,7 +146,12 @@ function noteEdit(output: unknown, edited: readonly string[], tool: StructuredTo
 }
 
 /** A tool that streams is over when its last chunk has been taken. */
-async function* streamed(output: AsyncGenerator, admission: Admission, edited: readonly string[], tool: StructuredToolLike): AsyncGenerator {
+async function* streamed(
+  output: AsyncGenerator,
+  admission: Admission,
+  edited: readonly string[],
+  tool: StructuredToolLike,
+): AsyncGenerator {
   let outcome: Outcome = { kind: "unknown", reason: "the tool threw, or nobody took its output" };
   try {
     const last = yield* output;

@@ -70,7 +70,16 @@ export function decisionsOf(answer: unknown, questions: number): readonly unknow
 /** The model's text is escaped line by line, so that no character of it can hide what the call is. */
 function descriptionOf(name: string, asked: ApprovalRequest): string {
   const args = JSON.stringify(asked.arguments, null, 2).split("\n");
-  const lines = ["Tool execution requires approval", ...asked.reasons, "", `Tool: ${name}`, `Args: ${args[0]}`, ...args.slice(1), "", `Request: ${asked.fingerprint}`];
+  const lines = [
+    "Tool execution requires approval",
+    ...asked.reasons,
+    "",
+    `Tool: ${name}`,
+    `Args: ${args[0]}`,
+    ...args.slice(1),
+    "",
+    `Request: ${asked.fingerprint}`,
+  ];
   return lines.map((line) => printable(line, Number.POSITIVE_INFINITY)).join("\n");
 }
 
@@ -78,7 +87,8 @@ function verdictOf(decision: unknown, name: string, onRename: (renamed: Renamed)
   if (decision === lateAnswer) return { approved: false, reason: "the answer came after the request had expired" };
   if (!isObject(decision)) return noDecision;
   if (decision["type"] === "approve") return { approved: true };
-  if (decision["type"] === "reject") return { approved: false, reason: typeof decision["message"] === "string" ? decision["message"] : undefined };
+  if (decision["type"] === "reject")
+    return { approved: false, reason: typeof decision["message"] === "string" ? decision["message"] : undefined };
   const { editedAction } = decision;
   if (decision["type"] !== "edit" || !isObject(editedAction) || typeof editedAction["name"] !== "string") return noDecision;
   if (!isObject(editedAction["args"])) return noDecision;

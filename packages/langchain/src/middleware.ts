@@ -1,6 +1,6 @@
+import { HoldpointError, printable, type Session } from "@holdpoint/core";
 import { AIMessage, ToolMessage } from "@langchain/core/messages";
 import { interopSafeParseAsync, isInteropZodSchema } from "@langchain/core/utils/types";
-import { HoldpointError, printable, type Session } from "@holdpoint/core";
 import { guardTool, renamingOf } from "./guard-tools.ts";
 import { type HostContext, isObject, isProviderTool, isStructuredTool, type ToolCallLike } from "./langchain-shapes.ts";
 import { refusalMessage } from "./refusal-message.ts";
@@ -18,7 +18,10 @@ export interface HoldpointMiddleware {
   readonly name: string;
   afterModel(state: { readonly messages: readonly unknown[] }, runtime: HostContext): Promise<void>;
   wrapModelCall<Request extends object, Response>(request: Request, handler: (request: Request) => Response): Response;
-  wrapToolCall<Request extends ToolRequest, Result>(request: Request, handler: (request: Request) => Result | Promise<Result>): Promise<Result>;
+  wrapToolCall<Request extends ToolRequest, Result>(
+    request: Request,
+    handler: (request: Request) => Result | Promise<Result>,
+  ): Promise<Result>;
 }
 
 export interface MiddlewareOptions extends GuardOptions {
@@ -44,7 +47,10 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
   /** The agent's tools by name, as the model was last offered them: a person may put one of them in another's place. */
   const offered = new Map<string, unknown>();
 
-  async function runTool<Request extends ToolRequest, Result>(request: Request, handler: (request: Request) => Result | Promise<Result>): Promise<Result> {
+  async function runTool<Request extends ToolRequest, Result>(
+    request: Request,
+    handler: (request: Request) => Result | Promise<Result>,
+  ): Promise<Result> {
     const { toolCall, tool } = request;
     const call = { name: toolCall.name, args: toolCall.args, id: toolCall.id, host: request.runtime ?? {} };
     const refused = await seat.refusedByName(call);
@@ -87,7 +93,12 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
   async function unknownTool<Result>(call: SeatCall): Promise<Result> {
     const name = printable(call.name);
     const message = `Tool \`${name}\` is not available.`;
-    const refusal = await seat.refuse(call, { rule: "(unknown tool)", code: "definition_unknown", message, detail: `the agent has no tool \`${name}\`` });
+    const refusal = await seat.refuse(call, {
+      rule: "(unknown tool)",
+      code: "definition_unknown",
+      message,
+      detail: `the agent has no tool \`${name}\``,
+    });
     return answerRefusal(seat.guard, refusal, () => refusalMessage(refusal, call) as Result);
   }
 
@@ -96,7 +107,9 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
     async afterModel(state, runtime) {
       const last = state.messages.findLast((message) => AIMessage.isInstance(message));
       const calls = last?.tool_calls ?? [];
-      const read = await Promise.all(calls.map(async ({ name, args, id }) => ({ name, args: await parsedArguments(offered.get(name), args), id, host: runtime })));
+      const read = await Promise.all(
+        calls.map(async ({ name, args, id }) => ({ name, args: await parsedArguments(offered.get(name), args), id, host: runtime })),
+      );
       if (read.length > 0) await seat.askTogether(read, runtime);
     },
     wrapModelCall(request, handler) {
@@ -134,7 +147,9 @@ export function seatOf(middleware: unknown): Seat | undefined {
 }
 
 function refuseProviderTools(tools: readonly unknown[]): void {
-  const names = tools.filter(isProviderTool).map((tool) => `\`${String((tool as { name?: unknown; type?: unknown }).name ?? (tool as { type?: unknown }).type)}\``);
+  const names = tools
+    .filter(isProviderTool)
+    .map((tool) => `\`${String((tool as { name?: unknown; type?: unknown }).name ?? (tool as { type?: unknown }).type)}\``);
   if (names.length === 0) return;
   const problem = `${names.join(", ")}: run by the model's provider, where no call can be held: leave them out, or say \`providerTools: "allow"\``;
   throw new HoldpointError("configuration", problem);

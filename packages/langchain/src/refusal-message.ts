@@ -1,5 +1,5 @@
-import { ToolMessage } from "@langchain/core/messages";
 import { markRefusal, type Refusal, refusalDecision, refusalText } from "@holdpoint/core";
+import { ToolMessage } from "@langchain/core/messages";
 import { isObject, type ToolCallLike } from "./langchain-shapes.ts";
 
 /** A refused call, as LangChain says that a call failed. `additional_kwargs["holdpoint/decision"]` holds it for programs. */
@@ -23,6 +23,9 @@ export function withNote(note: string, output: unknown): unknown {
   if (typeof output === "string") return `${note}\n${output}`;
   // A command steers the graph and says nothing to the model.
   if (isObject(output) && output["lg_name"] === "Command") return output;
-  const blocks = Array.isArray(output) && output.every((block) => isObject(block) && "type" in block) ? output : [{ type: "text", text: JSON.stringify(output) ?? "" }];
+  const blocks =
+    Array.isArray(output) && output.every((block) => isObject(block) && "type" in block)
+      ? output
+      : [{ type: "text", text: JSON.stringify(output) ?? "" }];
   return [{ type: "text", text: note }, ...blocks];
 }

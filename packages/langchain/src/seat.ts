@@ -1,4 +1,18 @@
-import { type Admission, type ApprovalRequest, type CallRequest, canaryPrefix, canonicalJson, type Guard, guardOf, type Identity, type Outcome, RefusedError, type Refusal, type Session, takeSnapshot } from "@holdpoint/core";
+import {
+  type Admission,
+  type ApprovalRequest,
+  type CallRequest,
+  canaryPrefix,
+  canonicalJson,
+  type Guard,
+  guardOf,
+  type Identity,
+  type Outcome,
+  type Refusal,
+  RefusedError,
+  type Session,
+  takeSnapshot,
+} from "@holdpoint/core";
 import { createTasks, lateAnswer, type TaskRun } from "./graph-task.ts";
 import { decisionsOf, type Renamed, reviewer, reviewRequest } from "./human-review.ts";
 import { type HostContext, isInterrupt } from "./langchain-shapes.ts";
@@ -33,7 +47,10 @@ export interface Seat {
    */
   askTogether(calls: readonly SeatCall[], host: HostContext): Promise<void>;
   /** Decides a call, makes it with `forward`, and settles it. Throws what interrupts the graph, what `forward` throws, and the reason of an abort. */
-  pass<T>(call: SeatCall, forward: (admission: Admission, edited: readonly string[]) => Promise<Passed<T>>): Promise<Made<T> | Refusal | Renaming>;
+  pass<T>(
+    call: SeatCall,
+    forward: (admission: Admission, edited: readonly string[]) => Promise<Passed<T>>,
+  ): Promise<Made<T> | Refusal | Renaming>;
 }
 
 export interface SeatCall {
@@ -76,10 +93,22 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
 
   function requestFor({ name, args, id, host }: SeatCall): CallRequest & { readonly server: string } {
     const identity = options.identify?.(host);
-    return { session: identity ? session.with(identity) : session, ...place(name), arguments: args, callId: id, signal: host.signal, seam: "tool" };
+    return {
+      session: identity ? session.with(identity) : session,
+      ...place(name),
+      arguments: args,
+      callId: id,
+      signal: host.signal,
+      seam: "tool",
+    };
   }
 
-  async function admit(call: SeatCall, request: CallRequest, run: TaskRun | undefined, key: string | undefined): Promise<Admission | Refusal | Renaming> {
+  async function admit(
+    call: SeatCall,
+    request: CallRequest,
+    run: TaskRun | undefined,
+    key: string | undefined,
+  ): Promise<Admission | Refusal | Renaming> {
     const earlier = key === undefined ? undefined : run?.attempts.get(key)?.admission;
     const review = run?.canInterrupt && options.approval !== "in_place" ? reviewer(call.name, run, decided) : undefined;
     const admitted = await guard.admit({
@@ -96,7 +125,9 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
   }
 
   /** Files the request for a call that is held. A call that cannot be known again is asked about when it is made. */
-  async function file(call: SeatCall): Promise<{ readonly name: string; readonly binding: string; readonly asked: ApprovalRequest } | undefined> {
+  async function file(
+    call: SeatCall,
+  ): Promise<{ readonly name: string; readonly binding: string; readonly asked: ApprovalRequest } | undefined> {
     if (call.id === undefined) return undefined;
     const request = requestFor(call);
     const would = await guard.ask(request);
@@ -173,8 +204,13 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
         }
         // A further attempt is made with what a person edited for the first.
         const edited = (key === undefined ? undefined : run?.attempts.get(key)?.edited) ?? admitted.edited;
-        if (key !== undefined) run?.attempts.set(key, { admission: admitted, edited });
-        const passed = await settled(admitted, () => forward(admitted, edited), () => keepOpen(admitted));
+        const passed = await settled(
+          admitted,
+          () => forward(admitted, edited),
+          () => keepOpen(admitted),
+          // Only what has failed may be tried again on the same yes: an equal call that comes beside it is a call of its own.
+          () => key !== undefined && run?.attempts.set(key, { admission: admitted, edited }),
+        );
         if (key !== undefined && passed.outcome) run?.keep(key, { kind: "over", result: passed.value });
         return { outcome: "made", value: passed.value };
       } catch (error) {
@@ -193,14 +229,21 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
   };
 }
 
-async function settled<T>(admission: Admission, forward: () => Promise<Passed<T>>, keepOpen: () => boolean): Promise<Passed<T>> {
+async function settled<T>(
+  admission: Admission,
+  forward: () => Promise<Passed<T>>,
+  keepOpen: () => boolean,
+  failed: () => unknown,
+): Promise<Passed<T>> {
   try {
     const passed = await forward();
     if (passed.outcome) await admission.settle(passed.outcome);
     return passed;
   } catch (error) {
     // A tool that interrupts the graph is run again by it, as the same call.
-    if (!isInterrupt(error) || !keepOpen()) await admission.settle({ kind: "unknown", reason: "the tool threw" });
+    if (isInterrupt(error) && keepOpen()) throw error;
+    await admission.settle({ kind: "unknown", reason: "the tool threw" });
+    failed();
     throw error;
   }
 }
@@ -217,4 +260,3 @@ export function answerRefusal<T>(guard: Guard, refusal: Refusal, form: (refusal:
   if (guard.onDeny === "throw") throw new RefusedError(refusal);
   return form(refusal);
 }
-

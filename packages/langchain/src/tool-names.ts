@@ -22,7 +22,10 @@ export interface NameOptions {
  * @example
  * guardTools(tools, session, { serverOf: serverToolNames(["stripe", "twilio"]) });
  */
-export function serverToolNames(servers: readonly string[], options: { readonly additionalToolNamePrefix?: string | undefined } = {}): (name: string) => ToolPlace | undefined {
+export function serverToolNames(
+  servers: readonly string[],
+  options: { readonly additionalToolNamePrefix?: string | undefined } = {},
+): (name: string) => ToolPlace | undefined {
   const outer = options.additionalToolNamePrefix ? `${options.additionalToolNamePrefix}__` : "";
   const longestFirst = [...servers].sort((one, other) => other.length - one.length);
   return (name) => {
@@ -32,7 +35,10 @@ export function serverToolNames(servers: readonly string[], options: { readonly 
 }
 
 /** Throws `HoldpointError` (`configuration`) where the guard has several policies and nothing says which of them holds. */
-export function placing(guard: Guard, { server, serverOf }: NameOptions): (name: string) => { readonly server: string; readonly tool: string } {
+export function placing(
+  guard: Guard,
+  { server, serverOf }: NameOptions,
+): (name: string) => { readonly server: string; readonly tool: string } {
   // Only where every tool can be placed otherwise may the server be left out: no server has the empty name, so what is not placed is denied.
   const fallback = server ?? (serverOf ? undefined : guard.serverName(undefined));
   return (name) => {
