@@ -4,7 +4,7 @@ import { tool } from "@langchain/core/tools";
 import { type AgentMiddleware, fakeModel } from "langchain";
 import { z } from "zod";
 
-export const refunds: PolicyDocument = {
+const refunds: PolicyDocument = {
   version: "1",
   default: "deny",
   hide: ["secret"],

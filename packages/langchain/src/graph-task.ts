@@ -26,7 +26,7 @@ export interface TaskRun {
   end(call: string, interrupted: boolean): void;
 }
 
-export interface Question {
+interface Question {
   readonly id: string;
   /** What the host's approval screen is shown. */
   readonly value: unknown;
@@ -35,7 +35,7 @@ export interface Question {
   readonly expiresAt: number;
 }
 
-export type Kept =
+type Kept =
   /** The call was admitted, and its tool interrupted the graph: it goes on under the same admission. */
   | { readonly kind: "open"; readonly admission: Admission }
   /** The call is over, or was refused; another call of the same task interrupted it. */

@@ -66,7 +66,7 @@ export interface Passed<T> {
   readonly outcome: Outcome | undefined;
 }
 
-export interface Made<T> {
+interface Made<T> {
   readonly outcome: "made";
   readonly value: T;
 }
