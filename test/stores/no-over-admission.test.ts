@@ -30,28 +30,35 @@ test.concurrent("[no-over-admission] four processes on one SQLite file, some kil
 const redisUrl = process.env["REDIS_URL"] ?? "";
 test
   .skipIf(!redisUrl)
-  .concurrent("[no-over-admission] eight processes on one Redis, one an hour late, some killed between reserve and settle", async () => {
-    const prefix = `test-${crypto.randomUUID()}`;
-    for (let round = 0; round < rounds; round += 1)
-      await hammer({ kind: "redis", url: redisUrl, prefix: `${prefix}-${round}`, leaseMs }, 8);
-    const client = new Redis(redisUrl);
-    for (const key of await client.keys(`{${prefix}*`)) await client.del(key);
-    await client.quit();
-  });
+  .concurrent(
+    "[no-over-admission] eight processes on one Redis, one an hour late, some killed between reserve and settle",
+    async ({ onTestFinished }) => {
+      const prefix = `test-${crypto.randomUUID()}`;
+      onTestFinished(async () => {
+        const client = new Redis(redisUrl);
+        for (const key of await client.keys(`{${prefix}*`)) await client.del(key);
+        await client.quit();
+      });
+      for (let round = 0; round < rounds; round += 1)
+        await hammer({ kind: "redis", url: redisUrl, prefix: `${prefix}-${round}`, leaseMs }, 8);
+    },
+  );
 
 const databaseUrl = process.env["DATABASE_URL"] ?? "";
 test
   .skipIf(!databaseUrl)
   .concurrent(
     "[no-over-admission] eight processes on one PostgreSQL, one an hour late, some killed between reserve and settle",
-    async () => {
+    async ({ onTestFinished }) => {
       const schema = `hammer_${crypto.randomUUID().slice(0, 8)}`;
-      const pool = new Pool({ connectionString: databaseUrl, max: 1 });
+      onTestFinished(async () => {
+        const pool = new Pool({ connectionString: databaseUrl, max: 1 });
+        for (let round = 0; round < rounds; round += 1) await pool.query(`DROP SCHEMA IF EXISTS ${schema}_${round} CASCADE`);
+        await pool.end();
+      });
       for (let round = 0; round < rounds; round += 1) {
         await hammer({ kind: "postgres", url: databaseUrl, schema: `${schema}_${round}`, leaseMs }, 8);
-        await pool.query(`DROP SCHEMA ${schema}_${round} CASCADE`);
       }
-      await pool.end();
     },
   );
 
