@@ -132,7 +132,7 @@ function condition(place: Place, depth: number): fc.Arbitrary<Condition> {
   );
 }
 
-function entry(section: Section): fc.Arbitrary<Entry> {
+export function entry(section: Section): fc.Arbitrary<Entry> {
   const one = condition({ section, within: undefined }, 2);
   const claim = fc.constant<Condition>({ path: 'tool["category"]', op: "eq", value: "Read" });
   const keys = fc.record(

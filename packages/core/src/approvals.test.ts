@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { ApprovalRequest, Approver, Verdict } from "./approval-request.ts";
 import { memoryAudit } from "./audit.ts";
 import { createCatalog } from "./definitions.ts";
@@ -457,4 +457,21 @@ test("`preview` says what would be decided and leaves no trace", async () => {
   });
   expect(await preview(900)).toMatchObject({ outcome: "deny", rule: "/tools/refund/deny_if/args.amount-gt" });
   expect(audit.events.length).toBe(before);
+});
+
+test("a call that is made again after its question was withdrawn is asked anew, whatever becomes of the first question", async () => {
+  const asked: AbortSignal[] = [];
+  const approve = ({ signal }: ApprovalRequest) => {
+    asked.push(signal);
+    return asked.length === 1 ? new Promise<never>(() => {}) : { approved: true as const };
+  };
+  const guard = createGuard({ policy: { version: "1", default: "allow", all_tools: { require_approval: [{ conditions: [] }] } }, approve });
+  const session = guard.session();
+  const cancel = new AbortController();
+  const first = guard.admit({ session, tool: "pay", arguments: {}, signal: cancel.signal });
+  await vi.waitUntil(() => asked.length === 1);
+  cancel.abort();
+  expect(await first).toMatchObject({ code: "cancelled" });
+  expect(asked[0]?.aborted).toBe(true);
+  expect(await guard.admit({ session, tool: "pay", arguments: {} })).toMatchObject({ outcome: "allow" });
 });

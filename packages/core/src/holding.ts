@@ -120,18 +120,29 @@ async function ask(call: Passage, approve: Approver, pending: ApprovalRecord): P
     return await firstOf(question.answer, waitMs, signals);
   } finally {
     // Whoever has only run out of time leaves the question open: a late yes is for the same call made again.
-    if (isCancelled(call) && --question.waiting === 0) question.nobodyWaits.abort();
+    if (isCancelled(call) && --question.waiting === 0) withdraw(call, pending.id, question);
   }
 }
 
 /** Puts the question to the approver, once for all calls that wait for its answer. */
 function put(call: Passage, approve: Approver, pending: ApprovalRecord): Question {
-  const { asking } = call.guard;
+  const { asking, now } = call.guard;
+  // An approver that never answers would hold its question, and all that waited for it, for ever.
+  for (const [id, former] of asking) if (former.expiresAt <= now()) withdraw(call, id, former);
   const nobodyWaits = new AbortController();
-  const answer = answerOf(call, approve, pending, nobodyWaits.signal).finally(() => asking.delete(pending.id));
-  const question = { answer, nobodyWaits, waiting: 0 };
+  const question: Question = { answer: answerOf(call, approve, pending, nobodyWaits.signal), nobodyWaits, expiresAt: pending.expiresAt, waiting: 0 };
   asking.set(pending.id, question);
+  const forget = () => {
+    if (asking.get(pending.id) === question) asking.delete(pending.id);
+  };
+  question.answer.then(forget, forget);
   return question;
+}
+
+/** Tells the approver that its answer is no longer needed. The same call made again is asked anew. */
+function withdraw(call: Passage, id: string, question: Question): void {
+  call.guard.asking.delete(id);
+  question.nobodyWaits.abort();
 }
 
 async function answerOf(

@@ -99,6 +99,8 @@ export function causeOfSuspension(error: unknown): Suspension | undefined {
 export interface Question {
   readonly answer: Promise<ApprovalRecord | undefined>;
   readonly nobodyWaits: AbortController;
+  /** Milliseconds since the epoch: an answer after it is none. */
+  readonly expiresAt: number;
   waiting: number;
 }
 
