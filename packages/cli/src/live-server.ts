@@ -69,8 +69,11 @@ export async function listServer(
  * to a server that is only to be asked for its tools.
  */
 function downloadEnvironment(): Readonly<Record<string, string>> {
-  const needed = /^(?:(?:https?|no|all)_proxy|npm_config_(?!.*(?:auth|token|password)).*|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)|UV_INDEX_URL|UV_DEFAULT_INDEX|PIP_INDEX_URL)$/i;
-  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value !== undefined && needed.test(name) ? [[name, value]] : [])));
+  const needed =
+    /^(?:(?:https?|no|all)_proxy|npm_config_(?!.*(?:auth|token|password)).*|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)|UV_INDEX_URL|UV_DEFAULT_INDEX|PIP_INDEX_URL)$/i;
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value !== undefined && needed.test(name) ? [[name, value]] : [])),
+  );
 }
 
 /** A tools file, a URL, or a command line: whatever a person names as the thing to compare with. */

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addApprovals } from "./commands/approvals.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addCheck } from "./commands/check.ts";
 import { addClassify } from "./commands/classify.ts";
 import { addConvert } from "./commands/convert.ts";
@@ -37,6 +39,8 @@ export async function run(argv: readonly string[], streams: Omit<Terminal, "exit
   addTypes(program, terminal);
   addConvert(program, terminal);
   addLock(program, terminal);
+  addAudit(program, terminal);
+  addApprovals(program, terminal);
   try {
     await program.parseAsync(argv, { from: "user" });
     return terminal.exitCode;

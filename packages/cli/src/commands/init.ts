@@ -10,6 +10,7 @@ import { exitCodes, Failure } from "../failure.ts";
 import { type ListedServer, listServer, nameOf, type ServerAddress } from "../live-server.ts";
 import { driftOf, lockName, readLockIfThere } from "../lock-file.ts";
 import { type ConfiguredServer, findServers } from "../mcp-configs.ts";
+import { readText } from "../policy-file.ts";
 import { reasonFor, type ScannedTool, scanTools } from "../recommended-policy.ts";
 import { endWith, note, startProgress, type Terminal, writeJson } from "../terminal.ts";
 import { writtenPolicy } from "../written-policy.ts";
@@ -142,6 +143,7 @@ async function writeAll(
 ): Promise<readonly string[]> {
   const written: string[] = [];
   for (const [path, content] of files) {
+    if (existsSync(path) && (await readText(path)) === content) continue;
     const why = path === lockName && drifted.length > 0 ? `the tools of ${drifted.join(", ")} differ from it` : "it is there already";
     const isNew = !existsSync(path) || (path === lockName && drifted.length === 0);
     if (!isNew && !(await asking.mayReplace(path, why))) {

@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
 import { type Command, Option } from "commander";
+import { callLines } from "../call-lines.ts";
 import { exitCodes, Failure, reasonOf } from "../failure.ts";
 import { readLines } from "../ndjson.ts";
 import { type PolicyFile, type PolicyFormat, policyFormats, readPolicyFile } from "../policy-file.ts";
-import { readCall, type SimulatedCall } from "../simulated-call.ts";
+import type { SimulatedCall } from "../simulated-call.ts";
 import { createSimulator, type SimulatedVerdict, type SimulatorOptions } from "../simulator.ts";
 import { endWith, note, type Terminal, writeLine } from "../terminal.ts";
 import { readToolsFile } from "../tools-file.ts";
@@ -24,7 +25,7 @@ export function addSimulate(program: Command, terminal: Terminal): void {
         'A call is { "at"?, "server"?, "tool", "args", "context"?, "result"? }; `result` is how the server answered: ok, tool_error, protocol_error or unknown.',
     )
     .argument("[policy]", "the policy of every server; left out where --policy names one for each")
-    .argument("[calls]", "a file with one call a line, or `-` for stdin", "-")
+    .argument("[calls]", "a file with one call a line, an audit file, or `-` for stdin", "-")
     .option("--policy <server=file>", "the policy of one server; may be given several times", (pair, former: string[] = []) => [
       ...former,
       pair,
@@ -70,12 +71,14 @@ interface Simulators {
 
 async function replay(terminal: Terminal, lines: AsyncIterable<string>, { simulate, other }: Simulators): Promise<void> {
   const strange = new Set<string>();
-  let number = 0;
+  let leftOut = 0;
   try {
-    for await (const line of lines) {
-      number += 1;
-      if (line.trim() === "") continue;
-      const read = readCall(line);
+    for await (const { number, read } of callLines(lines)) {
+      if ("leftOut" in read) {
+        leftOut += 1;
+        await note(terminal, `line ${number}: the call is left out: ${read.leftOut}`);
+        continue;
+      }
       if ("problem" in read) {
         endWith(terminal, exitCodes.unusable);
         await note(terminal, `line ${number}: ${read.problem}`);
@@ -92,6 +95,13 @@ async function replay(terminal: Terminal, lines: AsyncIterable<string>, { simula
     }
   } catch (error) {
     throw isMissing(error) ? new Failure(`the calls cannot be read: ${reasonOf(error)}`) : error;
+  }
+  if (leftOut > 0) {
+    endWith(terminal, exitCodes.unusable);
+    await note(
+      terminal,
+      `${leftOut} calls are left out, and the counters lack them: have their arguments recorded with \`audit: { record: [ … ] }\``,
+    );
   }
 }
 
