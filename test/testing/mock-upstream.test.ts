@@ -440,3 +440,57 @@ test("a mock with a schema that cannot be used is refused at once", () => {
     "mock tool `read`: `inputSchema` cannot be used",
   );
 });
+
+test("over HTTP, a session has one standing stream, as with the SDK's own server", async () => {
+  async function seen(answer: (request: Request) => Promise<Response>) {
+    const opened = await answer(new Request(url, post({}, initialize)));
+    const headers = { accept: "text/event-stream", "mcp-session-id": opened.headers.get("mcp-session-id") as string };
+    const [first, second] = [await answer(new Request(url, { headers })), await answer(new Request(url, { headers }))];
+    return [opened.status, first.status, first.headers.get("content-type"), second.status, await second.json()];
+  }
+  const transport = new WebStandardStreamableHTTPServerTransport({
+    sessionIdGenerator: () => crypto.randomUUID(),
+    enableJsonResponse: true,
+  });
+  await new McpServer({ name: "weather", version: "2.0.0" }).connect(transport);
+  const ofReal = await seen((request) => transport.handleRequest(request));
+  await transport.close();
+  await using upstream = mockUpstream({});
+  expect(await seen(upstream.http())).toEqual(ofReal);
+});
+
+test("a cancelled call is never answered, even if its handler goes on", async () => {
+  let finish: (text: string) => void = () => undefined;
+  await using upstream = mockUpstream({ slow: () => new Promise((resolve) => (finish = resolve)), quick: () => "quick" });
+  const transport = upstream.transport();
+  const received: unknown[] = [];
+  transport.onmessage = (message) => void received.push((message as { id: number }).id);
+  await transport.start();
+  await transport.send({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "slow" } });
+  await expect.poll(() => upstream.calls.length).toBe(1);
+  await transport.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } });
+  finish("too late");
+  await transport.send({ jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "quick" } });
+  await expect.poll(() => received).toEqual([2]);
+});
+
+test("what crosses the connection in memory is JSON, and no object of the other side", async () => {
+  const kept = { content: [{ type: "text", text: "kept" }] };
+  await using upstream = mockUpstream({ read: () => kept });
+  const transport = upstream.transport();
+  const received: { result: typeof kept }[] = [];
+  transport.onmessage = (message) => void received.push(message as { result: typeof kept });
+  await transport.start();
+  const params = { name: "read", arguments: { path: "/a", left: undefined } };
+  await transport.send({ jsonrpc: "2.0", id: 1, method: "tools/call", params });
+  params.arguments.path = "/b";
+  await expect.poll(() => received.length).toBe(1);
+  expect(upstream.calls[0]?.arguments).toStrictEqual({ path: "/a" });
+  expect(received[0]?.result).toEqual(kept);
+  expect(received[0]?.result).not.toBe(kept);
+  await expect(
+    transport.send({ jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "read", arguments: { n: 1n } } }),
+  ).rejects.toThrow("BigInt");
+  await transport.close();
+  await expect(transport.send({ jsonrpc: "2.0", id: 3, method: "ping" })).rejects.toThrow("Not connected");
+});
