@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+/** What a mutant of the deciding files has to get past: their own tests, and the reference model with fewer cases. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@holdpoint/source"] } },
+  test: {
+    include: [
+      "packages/core/src/{admission,amount,approvals,condition,decide,definitions,guard,limits,load-policy,memory-store,merge-policies,operators,predicate,window}.test.ts",
+      "test/model/*.test.ts",
+      "test/laws/{fail-closed,refused-spends-nothing}.test.ts",
+    ],
+    env: { HOLDPOINT_FUZZ: "0.04" },
+    testTimeout: 30_000,
+  },
+});
