@@ -18,7 +18,7 @@ export default defineConfig({
         ...fromSource,
         test: {
           name: "test",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: ["**/node_modules/**", "test/packaging/**"],
           ...patience,
         },
