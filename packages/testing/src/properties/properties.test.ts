@@ -38,7 +38,7 @@ test("policies of every section and operator are made", () => {
     else if ("not" in condition) look(condition.not);
     else if ("each" in condition) condition.each.conditions.forEach(look);
   };
-  for (const policy of fc.sample(anyPolicy(), 500)) {
+  for (const policy of fc.sample(anyPolicy(), { numRuns: 500, seed: 1 })) {
     for (const lists of [policy.all_tools, ...Object.values(policy.tools ?? {})]) {
       for (const [section, entries] of Object.entries(lists ?? {})) if (Array.isArray(entries)) sections.add(section);
       for (const entry of [...(lists?.require ?? []), ...(lists?.deny_if ?? []), ...(lists?.require_approval ?? [])]) {
@@ -52,7 +52,7 @@ test("policies of every section and operator are made", () => {
 
 test("calls meet the policy that they are made for: every verdict comes up, and conditions are seen both true and false", async () => {
   const seen = new Set<string>();
-  for (const [policy, call] of fc.sample(policyAndCall, 600)) {
+  for (const [policy, call] of fc.sample(policyAndCall, { numRuns: 600, seed: 1 })) {
     const test = policyTest(policy, { coverage: false });
     const verdict = await test.decide(call);
     seen.add(verdict.outcome).add(verdict.code);
@@ -175,9 +175,11 @@ const schemas: readonly JsonObject[] = [
 test.each(schemas)("calls for a schema fit it where they shall, and also stand just beside it: %j", (inputSchema) => {
   const compiled = compileInputSchema(inputSchema);
   if (!compiled.ok) throw new Error(compiled.problem);
-  for (const call of fc.sample(anyCallFor({ name: "pay", inputSchema }, { valid: true }), 100))
+  for (const call of fc.sample(anyCallFor({ name: "pay", inputSchema }, { valid: true }), { numRuns: 100, seed: 1 }))
     expect(compiled.judge(call.arguments)).toEqual([]);
-  const fits = fc.sample(anyCallFor({ name: "pay", inputSchema }), 200).map((call) => compiled.judge(call.arguments).length === 0);
+  const fits = fc
+    .sample(anyCallFor({ name: "pay", inputSchema }), { numRuns: 200, seed: 1 })
+    .map((call) => compiled.judge(call.arguments).length === 0);
   expect(fits).toContain(true);
   expect(fits).toContain(false);
 });
