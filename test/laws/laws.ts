@@ -1,0 +1,37 @@
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** The laws, and the areas to which each applies: an area's own tests must cite it. */
+export const laws = {
+  "nothing-leaves-unchecked": ["core", "mcp", "ai-sdk", "langchain"],
+  "sent-is-checked": ["core", "mcp", "ai-sdk", "langchain"],
+  "fail-closed": ["core", "mcp", "ai-sdk", "langchain", "stores"],
+  "strict-load": ["core"],
+  "deny-wins": ["core"],
+  "no-over-admission": ["core", "stores"],
+  "refused-spends-nothing": ["core", "stores"],
+  "one-decision-one-record": ["core", "mcp", "ai-sdk", "langchain"],
+  "well-formed-refusal": ["mcp", "ai-sdk", "langchain"],
+  "transparent-allow": ["mcp", "ai-sdk", "langchain"],
+  "decided-once": ["core", "mcp", "ai-sdk", "langchain"],
+} as const satisfies Record<string, readonly Area[]>;
+
+export type Law = keyof typeof laws;
+export type Area = "core" | "mcp" | "ai-sdk" | "langchain" | "stores";
+
+const places: Record<Area, readonly string[]> = {
+  core: ["packages/core/{src,test}/**/*.test.ts", "test/laws/*.test.ts", "test/model/*.test.ts"],
+  mcp: ["packages/mcp/{src,test}/**/*.test.ts", "test/mcp/**/*.test.ts"],
+  "ai-sdk": ["packages/ai-sdk/{src,test}/**/*.test.ts", "test/ai-sdk/**/*.test.ts"],
+  langchain: ["packages/langchain/{src,test}/**/*.test.ts", "test/langchain/**/*.test.ts"],
+  stores: ["packages/stores/{src,test}/**/*.test.ts", "test/stores/**/*.test.ts", "packages/testing/src/contracts/*.ts"],
+};
+
+export const repository = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Every law id that starts a title in an area's tests. */
+export function citedIn(area: Area): ReadonlySet<string> {
+  const files = globSync([...places[area]], { cwd: repository, exclude: ["**/node_modules/**"] });
+  const titles = files.flatMap((file) => [...readFileSync(`${repository}/${file}`, "utf8").matchAll(/["`]((?:\[[a-z-]+\] )+)/g)]);
+  return new Set(titles.flatMap(([, ids]) => [...(ids as string).matchAll(/\[([a-z-]+)\]/g)].map(([, id]) => id as string)));
+}
