@@ -164,11 +164,7 @@ test("a MultiServerMCPClient: each tool under its server's policy, its clients g
         { name: "mcp__two__get-sum", args: { a: 2, b: 3 } },
       ]),
       tools,
-      middleware: [
-        holdpointMiddleware(setting.session, {
-          serverOf: (name) => ({ server: name.startsWith("mcp__one__") ? "one" : "two-2", tool: name.slice(10) }),
-        }),
-      ],
+      middleware: [holdpointMiddleware(setting.session)],
     });
     const messages = told((await agent.invoke(ask)).messages);
     expect(messages.map(([status]) => status)).toEqual(["success", "error", "success"]);

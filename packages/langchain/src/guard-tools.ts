@@ -1,9 +1,19 @@
-import { type Admission, editedText, HoldpointError, type Outcome, printable, type Refusal, type Session } from "@holdpoint/core";
+import {
+  type Admission,
+  editedText,
+  type Guard,
+  HoldpointError,
+  type Outcome,
+  printable,
+  type Refusal,
+  type Session,
+} from "@holdpoint/core";
 import { ToolMessage } from "@langchain/core/messages";
 import { DynamicStructuredTool, DynamicTool } from "@langchain/core/tools";
 import { isObject, isProviderTool, isStructuredTool, type StructuredToolLike, type ToolConfig, type ToolLike } from "./langchain-shapes.ts";
 import { refusalMessage, withNote } from "./refusal-message.ts";
 import { answerRefusal, createSeat, type GuardOptions, type Passed, type Renaming, type Seat } from "./seat.ts";
+import type { Placed } from "./tool-names.ts";
 
 interface Guarded {
   readonly target: StructuredToolLike;
@@ -35,8 +45,14 @@ export function guardedBehind(tool: unknown): Guarded | undefined {
   return isObject(tool) ? guardedTools.get(tool) : undefined;
 }
 
-/** One tool under a seat. */
-export function guardTool<T extends ToolLike>(tool: T, seat: Seat): T {
+/** Where a guarded tool stands by the seat that it was guarded under; `undefined` for one that this guard does not guard. */
+export function placeOf(tool: unknown, guard: Guard): Placed | undefined {
+  const known = guardedBehind(tool);
+  return known && known.seat.guard === guard ? known.seat.place(known.target.name) : undefined;
+}
+
+/** One tool under a seat; `at` says where it stands, if that is known better than by its name. */
+export function guardTool<T extends ToolLike>(tool: T, seat: Seat, at?: Placed): T {
   const known = guardedBehind(tool);
   // Under another guard it stays guarded by that one too.
   const target = known && known.seat.guard === seat.guard ? known.target : tool;
@@ -44,7 +60,9 @@ export function guardTool<T extends ToolLike>(tool: T, seat: Seat): T {
 
   const enter = (own: "_call" | "func") => (input: unknown, runManager?: unknown, config?: unknown) => {
     const run = target[own] as NonNullable<StructuredToolLike["func"]>;
-    return hold(seat, target, input, config as ToolConfig | undefined, (args) => Reflect.apply(run, target, [args, runManager, config]));
+    return hold(seat, target, at, input, config as ToolConfig | undefined, (args) =>
+      Reflect.apply(run, target, [args, runManager, config]),
+    );
   };
   const held: Record<string, unknown> = { _call: enter("_call") };
   if (typeof target.func === "function") held.func = enter("func");
@@ -94,6 +112,7 @@ function prototypesOf(value: object): object[] {
 async function hold(
   seat: Seat,
   tool: StructuredToolLike,
+  at: Placed | undefined,
   input: unknown,
   config: ToolConfig = {},
   run: (input: unknown) => unknown,
@@ -103,6 +122,7 @@ async function hold(
     args: isObject(input) ? input : input === undefined ? {} : { input },
     id: config.toolCall?.id,
     host: config,
+    at,
   };
   const passed = await seat.pass(call, async (admission, edited): Promise<Passed<unknown>> => {
     const args = isObject(input) ? structuredClone(admission.arguments) : admission.arguments.input;

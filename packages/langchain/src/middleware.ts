@@ -1,11 +1,12 @@
-import { HoldpointError, printable, type Session } from "@holdpoint/core";
+import { type Guard, guardOf, HoldpointError, printable, type Session } from "@holdpoint/core";
 import { AIMessage, ToolMessage } from "@langchain/core/messages";
 import { interopSafeParseAsync, isInteropZodSchema } from "@langchain/core/utils/types";
-import { guardTool, renamingOf } from "./guard-tools.ts";
+import { guardTool, placeOf, renamingOf } from "./guard-tools.ts";
 import { type HostContext, isObject, isProviderTool, isStructuredTool, type ToolCallLike } from "./langchain-shapes.ts";
 import { refusalMessage } from "./refusal-message.ts";
 import { answerRefusal, createSeat, type GuardOptions, type Renaming, type Seat, type SeatCall } from "./seat.ts";
 import { endsTheRun, withWordedErrors, wordedError } from "./tool-error.ts";
+import type { ToolPlace } from "./tool-names.ts";
 
 export interface ToolRequest {
   readonly toolCall: ToolCallLike;
@@ -43,7 +44,7 @@ const seats = new WeakMap<object, Seat>();
  * const agent = createAgent({ model, tools, middleware: [holdpointMiddleware(guard.session({ user: "ann" }))] });
  */
 export function holdpointMiddleware(session: Session, options: MiddlewareOptions = {}): HoldpointMiddleware {
-  const seat = createSeat(session, options);
+  const seat = createSeat(session, options.server || options.serverOf ? options : { ...options, serverOf: placesOf(guardOf(session)) });
   /** The agent's tools by name, as the model was last offered them: a person may put one of them in another's place. */
   const offered = new Map<string, unknown>();
 
@@ -52,12 +53,12 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
     handler: (request: Request) => Result | Promise<Result>,
   ): Promise<Result> {
     const { toolCall, tool } = request;
-    const call = { name: toolCall.name, args: toolCall.args, id: toolCall.id, host: request.runtime ?? {} };
+    const call = { name: toolCall.name, args: toolCall.args, id: toolCall.id, host: request.runtime ?? {}, at: placeOf(tool, seat.guard) };
     const refused = await seat.refusedByName(call);
     if (refused) return answerRefusal(seat.guard, refused, (refusal) => refusalMessage(refusal, toolCall) as Result);
     if (tool === undefined || tool === null) return unknownTool(call);
     if (!isStructuredTool(tool)) return whole(request, call, handler);
-    const result = await handler({ ...request, tool: withWordedErrors(guardTool(tool, seat), request.runtime?.signal) });
+    const result = await handler({ ...request, tool: withWordedErrors(guardTool(tool, seat, call.at), request.runtime?.signal) });
     const renamed = renamingOf(result);
     if (!renamed) return result;
     return runOther(request, renamed, handler);
@@ -108,7 +109,13 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
       const last = state.messages.findLast((message) => AIMessage.isInstance(message));
       const calls = last?.tool_calls ?? [];
       const read = await Promise.all(
-        calls.map(async ({ name, args, id }) => ({ name, args: await parsedArguments(offered.get(name), args), id, host: runtime })),
+        calls.map(async ({ name, args, id }) => ({
+          name,
+          args: await parsedArguments(offered.get(name), args),
+          id,
+          host: runtime,
+          at: placeOf(offered.get(name), seat.guard),
+        })),
       );
       if (read.length > 0) await seat.askTogether(read, runtime);
     },
@@ -117,7 +124,9 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
       if (!Array.isArray(tools)) return handler(request);
       if (options.providerTools !== "allow") refuseProviderTools(tools);
       for (const tool of tools) if (isObject(tool) && typeof tool["name"] === "string") offered.set(tool["name"], tool);
-      const shown = tools.filter((tool) => !isObject(tool) || typeof tool["name"] !== "string" || seat.shows(tool["name"]));
+      const shown = tools.filter(
+        (tool) => !isObject(tool) || typeof tool["name"] !== "string" || seat.shows(tool["name"], placeOf(tool, seat.guard)),
+      );
       return handler(shown.length === tools.length ? request : { ...request, tools: shown });
     },
     async wrapToolCall(request, handler) {
@@ -130,6 +139,15 @@ export function holdpointMiddleware(session: Session, options: MiddlewareOptions
   };
   seats.set(middleware, seat);
   return middleware;
+}
+
+/** Where a guard has several policies, and nothing says whose an unguarded tool is, it is nobody's, and denied. */
+function placesOf(guard: Guard): (name: string) => ToolPlace {
+  let server: string | undefined;
+  try {
+    server = guard.serverName(undefined);
+  } catch {}
+  return () => ({ server });
 }
 
 /** The arguments as the tool's schema makes them, which is how they are judged when the tool runs. What does not fit the schema never comes that far. */

@@ -16,7 +16,7 @@ import {
 import { createTasks, lateAnswer, type TaskRun } from "./graph-task.ts";
 import { decisionsOf, type Renamed, reviewer, reviewRequest } from "./human-review.ts";
 import { type HostContext, isInterrupt } from "./langchain-shapes.ts";
-import { type NameOptions, placing } from "./tool-names.ts";
+import { type NameOptions, type Placed, placing } from "./tool-names.ts";
 
 export interface GuardOptions extends NameOptions {
   /**
@@ -35,8 +35,9 @@ export interface GuardOptions extends NameOptions {
 export interface Seat {
   readonly guard: Guard;
   readonly session: Session;
+  place(name: string): Placed;
   /** Whether the tool may stand in a list that the model sees. */
-  shows(name: string): boolean;
+  shows(name: string, at?: Placed): boolean;
   /** What the guard would say of a call by its name alone: the refusal, where no arguments could change it. */
   refusedByName(call: SeatCall): Promise<Refusal | undefined>;
   /** Records that a call was refused which no policy decides. */
@@ -58,6 +59,8 @@ export interface SeatCall {
   readonly args: unknown;
   readonly id: string | undefined;
   readonly host: HostContext;
+  /** Where the tool stands, if it is known better than by its name. */
+  readonly at?: Placed | undefined;
 }
 
 export interface Passed<T> {
@@ -91,11 +94,11 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
   /** Decisions that were given for several calls at once, by the id of the request; the newest 1,000. */
   const decided = new Map<string, unknown>();
 
-  function requestFor({ name, args, id, host }: SeatCall): CallRequest & { readonly server: string } {
+  function requestFor({ name, args, id, host, at }: SeatCall): CallRequest & { readonly server: string } {
     const identity = options.identify?.(host);
     return {
       session: identity ? session.with(identity) : session,
-      ...place(name),
+      ...(at ?? place(name)),
       arguments: args,
       callId: id,
       signal: host.signal,
@@ -149,8 +152,9 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
   return {
     guard,
     session,
-    shows(name) {
-      const { server, tool } = place(name);
+    place,
+    shows(name, at = place(name)) {
+      const { server, tool } = at;
       return guard.shows(server, tool);
     },
     async refusedByName(call) {

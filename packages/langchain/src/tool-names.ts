@@ -34,11 +34,13 @@ export function serverToolNames(
   };
 }
 
+export interface Placed {
+  readonly server: string;
+  readonly tool: string;
+}
+
 /** Throws `HoldpointError` (`configuration`) where the guard has several policies and nothing says which of them holds. */
-export function placing(
-  guard: Guard,
-  { server, serverOf }: NameOptions,
-): (name: string) => { readonly server: string; readonly tool: string } {
+export function placing(guard: Guard, { server, serverOf }: NameOptions): (name: string) => Placed {
   // Only where every tool can be placed otherwise may the server be left out: no server has the empty name, so what is not placed is denied.
   const fallback = server ?? (serverOf ? undefined : guard.serverName(undefined));
   return (name) => {
