@@ -240,10 +240,29 @@ export const policySchema = z
   })
   .meta({ title: "Holdpoint policy", description: "What an agent may do with the tools of one MCP server" });
 
-export type ToolRules = z.infer<typeof toolSchema>;
+/** A policy is never changed, so that its lists may be `as const`. Conditions and schemas are left as they are: their types say so themselves. */
+type Unchanging<T> = T extends readonly (infer Element)[]
+  ? readonly Element[]
+  : T extends string | number | boolean | undefined
+    ? T
+    : {
+        readonly [Key in keyof T]: T[Key] extends readonly (infer Element)[] | undefined
+          ? readonly Element[] | Extract<T[Key], undefined>
+          : T[Key];
+      };
+
+type Shape = z.infer<typeof policySchema>;
+type AuditFields = Unchanging<z.infer<typeof auditSchema>>;
+
+export type ToolRules = Unchanging<Omit<z.infer<typeof toolSchema>, "audit">> & { readonly audit?: AuditFields | undefined };
 export type RuleLists = Pick<ToolRules, keyof typeof ruleLists>;
 /** A policy as it is written: plain data, the same in JSON and in TypeScript, but for predicates and Standard Schemas, which only TypeScript can hold. */
-export type PolicyDocument = z.infer<typeof policySchema>;
+export type PolicyDocument = Readonly<Omit<Shape, "hide" | "all_tools" | "tools" | "audit">> & {
+  readonly hide?: Unchanging<NonNullable<Shape["hide"]>> | undefined;
+  readonly all_tools?: (RuleLists & { readonly audit?: AuditFields | undefined }) | undefined;
+  readonly tools?: Readonly<Record<string, ToolRules>> | undefined;
+  readonly audit?: AuditFields | undefined;
+};
 
 /** The parts that the published JSON Schema names. */
 export const namedParts = {

@@ -119,7 +119,7 @@ function widen(window: Limit["window"]): Limit["window"] {
 }
 
 function withWindow(document: PolicyDocument, counter: string, window: Limit["window"]): PolicyDocument {
-  const inLists = <Lists extends { readonly limits?: Limit[] | undefined }>(lists: Lists): Lists =>
+  const inLists = <Lists extends { readonly limits?: readonly Limit[] | undefined }>(lists: Lists): Lists =>
     lists.limits ? { ...lists, limits: lists.limits.map((limit) => (limit.counter === counter ? { ...limit, window } : limit)) } : lists;
   return {
     ...document,
