@@ -26,7 +26,7 @@ const mostClasses = 4_000;
  *   lengths.
  * - The other types, and nothing at all.
  */
-export function classesOf(path: string, atoms: readonly Atom[], facts: FactsWith): readonly ValueClass[] | undefined {
+export function classesOf(path: string, atoms: readonly Atom[], { factsWith: facts, fits }: Stage): readonly ValueClass[] | undefined {
   const domain = domainOf(path);
   const samples = new Map<string, Value>([...samplesFor(atoms, domain), ...domain.samples].map((sample) => [keyOf(sample), sample]));
   const known: ValueClass[] = [...samples.values()].map((sample) => ({ truths: truthsAt(facts(path, sample), atoms), sample }));
@@ -36,24 +36,30 @@ export function classesOf(path: string, atoms: readonly Atom[], facts: FactsWith
     if (combinations === undefined) return undefined;
     others.push(...combinations);
   }
-  const classes = merge([...known, ...others]);
+  const classes = merge([...known, ...others], (sample) => fits(path, sample));
   return classes.length > mostClasses ? undefined : classes;
 }
 
-/** Facts in which a value stands at a path, and nothing anywhere else. */
-export type FactsWith = (path: string, value: Value) => Facts;
+/** What the classes are found with. */
+export interface Stage {
+  /** Facts in which a value stands at a path, and nothing anywhere else. */
+  readonly factsWith: (path: string, value: Value) => Facts;
+  /** Whether the tool takes such a value there, as far as a glance at its schema shows. It decides which sample is shown, and nothing else. */
+  readonly fits: (path: string, value: Value) => boolean;
+}
 
 function truthsAt(facts: Facts, atoms: readonly Atom[]): ReadonlyMap<string, Truth> {
   return new Map(atoms.map((atom) => [atom.key, atom.ask(facts)]));
 }
 
-/** One class for each combination of answers; the first value that gave it is its sample. */
-function merge(classes: readonly ValueClass[]): readonly ValueClass[] {
+/** One class for each combination of answers; its sample is the first value that gave it, or the first that fits. */
+function merge(classes: readonly ValueClass[], fits: (sample: Value) => boolean): readonly ValueClass[] {
   const merged = new Map<string, ValueClass>();
   for (const each of classes) {
     const key = JSON.stringify([...each.truths.values()]);
     const former = merged.get(key);
-    if (former === undefined || (former.sample === undefined && each.sample !== undefined)) merged.set(key, each);
+    const isBetter = each.sample !== undefined && (former?.sample === undefined || (!fits(former.sample) && fits(each.sample)));
+    if (former === undefined || isBetter) merged.set(key, each);
   }
   return [...merged.values()];
 }
@@ -104,6 +110,7 @@ function samplesFor(atoms: readonly Atom[], domain: Domain): readonly Value[] {
     ...(domain.numbers ? numbersAround(numbers) : []),
     ...texts,
     ...texts.flatMap(textsLike),
+    ...textsBelow(atoms),
     "a text",
     "",
     ...(domain.open.includes("array") ? [...structures, ...literals.map((value) => [value]), [], {}] : []),
@@ -146,6 +153,16 @@ function textsLike(text: string): readonly string[] {
     `https://${host}/`,
     network,
   ];
+}
+
+/** Texts that satisfy two atoms at once: below the folder, or begun with the text, of the one, and like the other. */
+function textsBelow(atoms: readonly Atom[]): readonly string[] {
+  const textsOf = ({ expected }: Atom) => [expected].flat().filter((value) => typeof value === "string");
+  const roots = atoms.filter(({ op }) => op === "within_path" || op === "starts_with").flatMap(textsOf);
+  const others = atoms.filter(({ op }) => op === "glob" || op === "regex" || op === "ends_with" || op === "contains").flatMap(textsOf);
+  return roots.flatMap((root) =>
+    others.flatMap((other) => [other, ...textsLike(other)].map((text) => `${root.replace(/\/$/, "")}/${text.replace(/^\//, "")}`)),
+  );
 }
 
 function isDate(text: string): boolean {

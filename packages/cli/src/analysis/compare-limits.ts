@@ -68,7 +68,7 @@ function sampleCall({ scene, before, after }: Change) {
   const rules = [...before.rules, ...after.rules];
   const space = spaceOf(
     rules.map(({ formula }) => formula),
-    scene.factsWith,
+    scene,
   );
   const context = { user: "ann", tenant: "acme", agent: "agent", session: "s1", run: "r1" };
   for (const state of space?.states() ?? []) {

@@ -92,15 +92,15 @@ const mostTries = 200;
 function spaceWith(
   rule: EffectiveRule | undefined,
   others: readonly EffectiveRule[],
-  { factsWith }: Scene,
+  scene: Scene,
 ): { readonly space: Space | undefined; readonly rules: readonly EffectiveRule[] } {
   let rules: EffectiveRule[] = [];
   const formulas = () => [...(rule ? [rule.formula] : []), ...rules.map(({ formula }) => formula)];
-  let space = spaceOf(formulas(), factsWith);
+  let space = spaceOf(formulas(), scene);
   for (const other of others) {
     if (space === undefined) break;
     rules.push(other);
-    const wider = spaceOf(formulas(), factsWith);
+    const wider = spaceOf(formulas(), scene);
     if (wider) space = wider;
     else rules = rules.slice(0, -1);
   }

@@ -83,11 +83,11 @@ async function judge(
 }
 
 /** Whether the rules stop every call that the rule stops, at least as hard; `undefined` where that is too much to go through. */
-function shadows(rules: readonly EffectiveRule[], rule: EffectiveRule, { factsWith }: Scene): boolean | undefined {
+function shadows(rules: readonly EffectiveRule[], rule: EffectiveRule, scene: Scene): boolean | undefined {
   if (rules.some((other) => other.level > rule.level)) return false;
   const space = spaceOf(
     [rule, ...rules].map(({ formula }) => formula),
-    factsWith,
+    scene,
   );
   if (!space) return undefined;
   for (const state of space.states()) {
@@ -98,8 +98,8 @@ function shadows(rules: readonly EffectiveRule[], rule: EffectiveRule, { factsWi
 }
 
 /** Whether a call can make all conditions true. */
-function canBeTrue({ formula }: EffectiveRule, { factsWith }: Scene): boolean | undefined {
-  const space = spaceOf([formula], factsWith);
+function canBeTrue({ formula }: EffectiveRule, scene: Scene): boolean | undefined {
+  const space = spaceOf([formula], scene);
   if (!space) return undefined;
   for (const state of space.states()) if (state.truthOf(formula) === true) return true;
   return false;
@@ -114,7 +114,7 @@ async function decidesAlone(
 ): Promise<boolean> {
   const space = spaceOf(
     [rule, ...stronger].map(({ formula }) => formula),
-    scene.factsWith,
+    scene,
   );
   let tried = 0;
   for (const state of space?.states() ?? []) {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "@holdpoint/core";
+import type { Json, JsonObject, Path } from "@holdpoint/core";
 
 /**
  * Arguments that satisfy a plain schema: what it requires, and no more. For a schema that asks for more than types, bounds and choices the example may
@@ -7,6 +7,21 @@ import type { Json, JsonObject } from "@holdpoint/core";
 export function exampleOf(inputSchema: unknown): JsonObject {
   const example = valueFor(inputSchema, 0);
   return isFields(example) ? (example as JsonObject) : {};
+}
+
+/** Whether a value is of the type that the schema plainly gives to a place; true where it gives none. */
+export function fitsAt(inputSchema: unknown, steps: Path["steps"], value: Json): boolean {
+  const [step, ...rest] = steps;
+  if (!isFields(inputSchema)) return true;
+  if (step !== undefined) {
+    const properties = isFields(inputSchema["properties"]) ? inputSchema["properties"] : {};
+    return step.kind !== "name" || !Object.hasOwn(properties, step.name) || fitsAt(properties[step.name], rest, value);
+  }
+  if (Array.isArray(inputSchema["enum"])) return inputSchema["enum"].includes(value);
+  const types = [inputSchema["type"]].flat();
+  if (types[0] === undefined) return true;
+  if (Number.isInteger(value) && types.includes("integer")) return true;
+  return types.includes(value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,13 +1,12 @@
 import { isPathError, type Json, type JsonObject, type Path, parsePath, type ToolDefinition } from "@holdpoint/core";
 import type { SimulatedCall } from "../simulated-call.ts";
 import type { Facts } from "./atoms.ts";
-import { absent, type FactsWith, type Value } from "./classes.ts";
-import { exampleOf } from "./example-arguments.ts";
+import { absent, type Stage, type Value } from "./classes.ts";
+import { exampleOf, fitsAt } from "./example-arguments.ts";
 
 /** One tool, as the analysis plays calls to it. */
-export interface Scene {
+export interface Scene extends Stage {
   readonly tool: string;
-  readonly factsWith: FactsWith;
   /** A call in which these values stand at these paths; `undefined` where there can be none. */
   callWith(values: ReadonlyMap<string, Value>): SimulatedCall | undefined;
 }
@@ -28,6 +27,10 @@ export function sceneOf(tool: string, definition?: ToolDefinition): Scene {
       const { root, steps } = pathOf(path);
       const facts: Facts = { args: {}, context: { grant: "default" }, tool: { name: tool, server: "default" }, time };
       return root === "tool" ? facts : { ...facts, [root]: withValue(facts[root as "args"], steps, value) ?? facts[root as "args"] };
+    },
+    fits(path, value) {
+      const { root, steps } = pathOf(path);
+      return value === absent || root !== "args" || fitsAt(definition?.inputSchema, steps, value);
     },
     callWith(values) {
       let args: Json | undefined = example;

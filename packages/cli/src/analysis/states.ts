@@ -1,5 +1,5 @@
 import { type Atom, atomsOf, type Formula, type Truth, truthOf } from "./atoms.ts";
-import { classesOf, type FactsWith, isSeen, type Value, type ValueClass } from "./classes.ts";
+import { classesOf, isSeen, type Stage, type Value, type ValueClass } from "./classes.ts";
 
 /** One way in which a call can look to a set of formulas. */
 export interface State {
@@ -18,9 +18,9 @@ export interface Space {
 export const mostStates = 200_000;
 
 /** `undefined` where there are too many states to look through. */
-export function spaceOf(formulas: readonly Formula[], facts: FactsWith): Space | undefined {
+export function spaceOf(formulas: readonly Formula[], stage: Stage): Space | undefined {
   const atoms = new Map(formulas.flatMap(atomsOf).map((atom) => [atom.key, atom]));
-  const axes = axesOf([...atoms.values()], facts);
+  const axes = axesOf([...atoms.values()], stage);
   if (axes === undefined) return undefined;
   const size = axes.reduce((product, { classes }) => product * classes.length, 1);
   return size > mostStates ? undefined : { size, states: () => product(axes) };
@@ -33,7 +33,7 @@ interface Axis {
 }
 
 /** Atoms of one path vary together; an atom that the analysis cannot see through varies by itself. */
-function axesOf(atoms: readonly Atom[], facts: FactsWith): readonly Axis[] | undefined {
+function axesOf(atoms: readonly Atom[], stage: Stage): readonly Axis[] | undefined {
   const byPath = Map.groupBy(atoms, (atom) => (isSeen(atom) ? atom.path : undefined));
   const axes: Axis[] = (byPath.get(undefined) ?? []).map(({ key }) => ({
     path: undefined,
@@ -41,7 +41,7 @@ function axesOf(atoms: readonly Atom[], facts: FactsWith): readonly Axis[] | und
   }));
   for (const [path, group] of byPath) {
     if (path === undefined) continue;
-    const classes = classesOf(path, group, facts);
+    const classes = classesOf(path, group, stage);
     if (classes === undefined) return undefined;
     axes.push({ path, classes });
   }

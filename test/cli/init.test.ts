@@ -1,0 +1,69 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, expect, test } from "vitest";
+import { holdpoint } from "./holdpoint.ts";
+
+const everything = join(
+  dirname(fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/package.json"))),
+  "dist/index.js",
+);
+// Beside node_modules, so that what is written finds the packages that it imports.
+const folders: string[] = [];
+function project(servers: object): string {
+  const folder = mkdtempSync(fileURLToPath(new URL("./tmp-init-", import.meta.url)));
+  folders.push(folder);
+  writeFileSync(join(folder, ".mcp.json"), JSON.stringify({ mcpServers: servers }));
+  return folder;
+}
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+test("init writes a policy, types and a test that passes for each server, and the lock", { timeout: 60_000 }, async () => {
+  const cwd = project({ "Every Thing": { command: process.execPath, args: [everything] } });
+  const { code } = await holdpoint(["init", "--yes", "--no-home"], { cwd });
+  expect(code).toBe(0);
+  expect(readdirSync(join(cwd, "policies")).sort()).toEqual(["every-thing.test.ts", "every-thing.ts", "every-thing.types.ts"]);
+  expect(JSON.parse(readFileSync(join(cwd, "holdpoint.lock"), "utf8")).servers[0]).toMatchObject({ server: "Every Thing" });
+  writeFileSync(
+    join(cwd, "vitest.config.ts"),
+    'export default { ssr: { resolve: { conditions: ["@holdpoint/source"] } }, test: { include: ["policies/*.test.ts"] } };\n',
+  );
+  const vitest = join(dirname(fileURLToPath(import.meta.resolve("vitest/package.json"))), "vitest.mjs");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, "run", "--root", cwd], { cwd, encoding: "utf8" });
+  expect(status, stdout + stderr).toBe(0);
+  const checked = await holdpoint(["check", "policies/every-thing.ts", "--against", `${process.execPath} ${everything}`], { cwd });
+  expect(checked.stdout).toContain("nothing wrong found");
+});
+
+test("init replaces no file, and leaves out a server that does not answer", { timeout: 60_000 }, async () => {
+  const variable = ["$", "{HOLDPOINT_NO_SUCH_VARIABLE}"].join("");
+  const cwd = project({
+    everything: { command: process.execPath, args: [everything] },
+    broken: { command: process.execPath, args: ["-e", "process.exit(1)"] },
+    needy: { command: "node", args: [variable] },
+  });
+  mkdirSync(join(cwd, "policies"));
+  writeFileSync(join(cwd, "policies/everything.json"), "mine");
+  const { code, stderr, stdout } = await holdpoint(["init", "--yes", "--no-home", "--format", "json", "--json"], { cwd });
+  expect(code).toBe(3);
+  expect(stderr).toContain("broken is left out");
+  expect(stderr).toContain(`\`${variable}\` has no value here`);
+  expect(stderr).toContain("policies/everything.json stays as it is");
+  expect(readFileSync(join(cwd, "policies/everything.json"), "utf8")).toBe("mine");
+  expect(JSON.parse(stdout)).toEqual({
+    servers: ["everything"],
+    written: ["policies/everything.types.ts", "policies/everything.test.ts", "holdpoint.lock"],
+  });
+});
+
+test("init without a terminal asks for --yes, and without a server says so", async () => {
+  const cwd = project({});
+  const silent = await holdpoint(["init", "--no-home"], { cwd });
+  expect(silent).toMatchObject({ code: 2, stderr: expect.stringContaining("`--yes`") });
+  const none = await holdpoint(["init", "--no-home", "--yes"], { cwd });
+  expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("no MCP server is configured") });
+  expect(existsSync(join(cwd, "holdpoint.lock"))).toBe(false);
+});
