@@ -1,9 +1,9 @@
 import { reasonFor } from "./approval-request.ts";
 import { reasonOf } from "./audit.ts";
 import { type Denial, decide, type Plan } from "./decide.ts";
-import { bindingOf, dropStaleYeses, hold, isCovered } from "./holding.ts";
+import { bindingOf, dropStaleYeses, hold } from "./holding.ts";
 import { type JsonObject, takeSnapshot } from "./json-snapshot.ts";
-import { continueCall, redeemToken } from "./open-calls.ts";
+import { continueCall, isCovered, redeemToken } from "./open-calls.ts";
 import {
   type Admission,
   asCall,
@@ -73,7 +73,7 @@ async function pass(call: Passage): Promise<Admission | Refusal> {
   if (unreadable) return refuse(call, unreadable);
   const listing = catalogOf(call)?.ready();
   if (listing !== undefined) await listed(listing);
-  const redeemed = redeemToken(call);
+  const redeemed = isCancelled(call) ? undefined : redeemToken(call);
   if (redeemed) return redeemed;
   continueCall(call);
 

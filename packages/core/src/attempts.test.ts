@@ -122,3 +122,58 @@ test("[decided-once] tool, client and transport are three seams of one call; wha
   expect(audit.events.filter((event) => event.type === "outcome").map(({ outcome }) => outcome)).toEqual(["success", "success"]);
   expect(await guard.admit({ ...request, seam: "client" })).toMatchObject({ outcome: "deny", code: "limit" });
 });
+
+test("[no-over-admission] a yes that goes back because its call never left covers no further attempt of that call", async () => {
+  const { guard, session } = setUp();
+  let asked = 0;
+  const approve = (): Verdict => ({ approved: ++asked > 0 });
+  const request = { session, tool: "refund", arguments: { amount: 50 }, approve } as const;
+  const first = (await guard.admit(request)) as Admission;
+  await first.settle({ kind: "unsent" });
+  const retried = (await guard.admit({ ...request, attemptOf: first })) as Admission;
+  await retried.settle({ kind: "success" });
+  expect([retried.outcome, asked]).toEqual(["allow", 1]);
+  expect(await guard.admit({ ...request, approve: () => ({ approved: false }) })).toMatchObject({ code: "approval_refused" });
+});
+
+test("[no-over-admission] a yes does not go back where a resend has left on it", async () => {
+  const { guard, session } = setUp();
+  const request = { session, tool: "refund", arguments: { amount: 50 } } as const;
+  const tool = (await guard.admit({ ...request, approve: () => ({ approved: true }) })) as Admission;
+  for (const kind of ["unsent", "success"] as const) {
+    const sent = (await guard.admit({ ...request, seam: "transport" })) as Admission;
+    await sent.settle({ kind });
+  }
+  await tool.settle({ kind: "success" });
+  expect(await guard.admit(request)).toMatchObject({ code: "no_approver" });
+});
+
+test("[nothing-leaves-unchecked] a call that was admitted for one identity lets nothing pass under another of the same session", async () => {
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { read: { require: [{ path: "context.tenant", op: "eq", value: "blue" }] } },
+  };
+  const guard = createGuard({ policy });
+  const session = guard.session({ tenant: "blue" });
+  const [blue, red] = [session.with({ run: "1" }), session.with({ tenant: "red" })];
+  expect(await guard.admit({ session: blue, tool: "read", arguments: {} })).toMatchObject({ outcome: "allow" });
+  for (const seam of ["client", "transport"] as const)
+    expect(await guard.admit({ session: red, tool: "read", arguments: {}, seam })).toMatchObject({ code: "require" });
+  // The connection that both share stands under the session that they were made from.
+  expect(await guard.admit({ session, tool: "read", arguments: {}, seam: "transport" })).toMatchObject({ outcome: "allow" });
+});
+
+test("[fail-closed] the host's own tool lets nothing pass a connection whose server lists no tool of that name", async () => {
+  const { guard, session } = setUp();
+  guard.catalog(session, undefined, async () => []);
+  expect(await guard.admit({ session, tool: "other", arguments: {}, local: true })).toMatchObject({ outcome: "allow" });
+  expect(await guard.admit({ session, tool: "other", arguments: {}, seam: "transport" })).toMatchObject({ code: "definition_unknown" });
+});
+
+test("an admitted call does not leave once its session has ended", async () => {
+  const { guard, session } = setUp();
+  await guard.admit({ session, tool: "other", arguments: {} });
+  await session.end();
+  expect(await guard.admit({ session, tool: "other", arguments: {}, seam: "transport" })).toMatchObject({ code: "cancelled" });
+});

@@ -21,12 +21,6 @@ import { cancelled, noApprover, refusedByPerson, stillPending, tooManyPending, u
 import { lookAtLimits } from "./release.ts";
 import { digestOf } from "./session.ts";
 
-/** Whether a person has already said yes to this rule for this call. */
-export function isCovered(call: Passage, rule: CompiledApproval): boolean {
-  if (call.within?.approved.has(rule.hash)) return true;
-  return call.yeses.some(({ record }) => record.rules.some(({ hash }) => hash === rule.hash));
-}
-
 /** Forgets each yes that was given for another definition, or for a function that may have changed with the policy. */
 export function dropStaleYeses(call: Passage): void {
   const definition = digestOf(call.definition);
@@ -130,7 +124,12 @@ function put(call: Passage, approve: Approver, pending: ApprovalRecord): Questio
   // An approver that never answers would hold its question, and all that waited for it, for ever.
   for (const [id, former] of asking) if (former.expiresAt <= now()) withdraw(call, id, former);
   const nobodyWaits = new AbortController();
-  const question: Question = { answer: answerOf(call, approve, pending, nobodyWaits.signal), nobodyWaits, expiresAt: pending.expiresAt, waiting: 0 };
+  const question: Question = {
+    answer: answerOf(call, approve, pending, nobodyWaits.signal),
+    nobodyWaits,
+    expiresAt: pending.expiresAt,
+    waiting: 0,
+  };
   asking.set(pending.id, question);
   const forget = () => {
     if (asking.get(pending.id) === question) asking.delete(pending.id);

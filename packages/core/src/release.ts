@@ -7,7 +7,7 @@ import type { MaybePromise, Reservation, Reserved, Room } from "./counter-store.
 import type { Plan } from "./decide.ts";
 import { CounterStoreError } from "./holdpoint-error.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "./limits.ts";
-import { openToken } from "./open-calls.ts";
+import { isCovered, openToken } from "./open-calls.ts";
 import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse } from "./passage.ts";
 import type { Obstacle } from "./recorder.ts";
 import { changedPointers } from "./redact.ts";
@@ -22,7 +22,7 @@ interface Taken {
 
 /**
  * Reserves the debits, uses up the approvals and writes the decision, in this order. `"again"` where something that the plan rests on has changed
- * meanwhile: the policy, the definition, or an approval that an equal call was first to use.
+ * meanwhile: the policy, the definition, or an approval that an equal call was first to use or that has gone back.
  *
  * INVARIANT (refused-spends-nothing): every way out but the last undoes what was taken.
  */
@@ -41,10 +41,15 @@ async function takeAndRecord(call: Passage, plan: Plan, taken: Taken): Promise<A
   const reserved = isPromise(reserving) ? await (reserving as Promise<Reserving>) : reserving;
   if (reserved.refusal) return refuse(call, reserved.refusal, { observed: plan.observed });
   const observed = plan.observed.length > 0 || plan.observedDebits.length === 0 ? plan.observed : await chargeObserved(call, plan, taken);
-  if ((call.yeses.length > 0 && !(await useApprovals(call, taken))) || isStale(call)) {
+  if (
+    (call.yeses.length > 0 && !(await useApprovals(call, taken))) ||
+    isStale(call) ||
+    !plan.approvals.every((rule) => isCovered(call, rule))
+  ) {
     await undo(call, taken, unsent);
     return "again";
   }
+  if (call.within && plan.approvals.some(({ hash }) => call.within?.approved.has(hash))) call.within.approvedMore = true;
   if (isCancelled(call)) {
     await undo(call, taken, unsent);
     return refuse(call, cancelled, { observed });
@@ -187,6 +192,8 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
       settled = true;
       const outcome = token?.seen() ?? told;
       token?.close();
+      // One yes is for one call: it goes back only where no attempt has left on it.
+      if (outcome.kind === "unsent" && token?.takeYesBack() === false) taken.approvals.length = 0;
       stopRenewing();
       const undoing = undo(call, taken, outcome);
       return undoing === undefined ? call.record.outcome(outcome) : undoing.then(() => call.record.outcome(outcome));

@@ -1,4 +1,5 @@
 import type { Outcome } from "./audit-event.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import type { Catalog, Definition } from "./definitions.ts";
 import type { Guard } from "./guard.ts";
 import { HoldpointError } from "./holdpoint-error.ts";
@@ -32,8 +33,12 @@ export interface OpenCall {
   readonly callId: string;
   readonly arguments: JsonObject;
   readonly definition: string | undefined;
-  /** Hashes of the approval rules to which a person has said yes for this call. */
-  readonly approved: ReadonlySet<string>;
+  /** The identity under which it was admitted. */
+  readonly session: Session;
+  /** Hashes of the approval rules to which a person has said yes for this call; none once that yes has gone back. */
+  approved: ReadonlySet<string>;
+  /** Whether a further attempt rests on what was approved. */
+  approvedMore: boolean;
   entries: number;
   sends: number;
   /** The number of the newest attempt, from 1. */
@@ -54,6 +59,7 @@ export interface SessionState {
 }
 
 const states = new WeakMap<Session, SessionState>();
+const origins = new WeakMap<Session, Session>();
 const guards = new WeakMap<Session, Guard>();
 
 /** The guard that made a session. Throws `HoldpointError` (`configuration`) for an object that no guard made. */
@@ -82,13 +88,13 @@ export function createSession(guard: Guard, identity: Identity, id: string, onEn
     ending: new AbortController(),
     calls: 0,
   };
-  return derive(contextOf(identity));
+  return derive(contextOf(identity), undefined);
 
-  function derive(context: JsonObject): Session {
+  function derive(context: JsonObject, origin: Session | undefined): Session {
     const session: Session = Object.freeze({
       id,
       context,
-      with: (more: Identity) => derive(contextOf({ ...context, ...more })),
+      with: (more: Identity) => derive(contextOf({ ...context, ...more }), session),
       async end() {
         if (state.ending.signal.aborted) return;
         state.ending.abort(new HoldpointError("session_ended", "the session has ended"));
@@ -97,8 +103,15 @@ export function createSession(guard: Guard, identity: Identity, id: string, onEn
     });
     states.set(session, state);
     guards.set(session, guard);
+    if (origin) origins.set(session, origin);
     return session;
   }
+}
+
+/** Whether a session acts for `origin`: it was made from it, or has its very identity. */
+export function actsFor(session: Session, origin: Session): boolean {
+  for (let at: Session | undefined = session; at; at = origins.get(at)) if (at === origin) return true;
+  return canonicalJson(session.context) === canonicalJson(origin.context);
 }
 
 const identityKeys = ["grant", "session", "run", "user", "tenant", "agent"];
