@@ -35,7 +35,12 @@ export async function connect({ upstream, session, server }: Connected, sdk: typ
 }
 
 /** A plain loop over the raw MCP client. Where two servers have a tool of one name, the later server's is called, as in many an agent. */
-export async function mcpAgent(servers: Connected | readonly Connected[], task: string, script: Script, sdk?: typeof ClientV1): Promise<Told> {
+export async function mcpAgent(
+  servers: Connected | readonly Connected[],
+  task: string,
+  script: Script,
+  sdk?: typeof ClientV1,
+): Promise<Told> {
   const offered: object[] = [];
   const clientOf = new Map<string, Client>();
   for (const each of [servers].flat() as readonly Connected[]) {
@@ -64,7 +69,12 @@ export function textOf(result: object): string {
 }
 
 /** `generateText` of the AI SDK over its own MCP client, in version 7 or 6. */
-export async function aiSdkAgent({ upstream, session, server }: Connected, task: string, script: Script, version: 7 | 6 = 7): Promise<Told> {
+export async function aiSdkAgent(
+  { upstream, session, server }: Connected,
+  task: string,
+  script: Script,
+  version: 7 | 6 = 7,
+): Promise<Told> {
   const mcp = await createMCPClient({ transport: upstream.transport() });
   if (session) guardMCPClient(mcp, session, { server });
   const tools = (await mcp.tools()) as ai7.ToolSet;

@@ -21,7 +21,11 @@ const policy = definePolicy({
 
 const script = [
   does(call("get_health", { name: "shop" })),
-  obeys("recreating it is fastest", call("delete_environment", { name: "shop" }), call("restore_backup", { name: "shop", day: "2025-12-01" })),
+  obeys(
+    "recreating it is fastest",
+    call("delete_environment", { name: "shop" }),
+    call("restore_backup", { name: "shop", day: "2025-12-01" }),
+  ),
   does(call("restart_service", { name: "shop" })),
 ];
 

@@ -79,7 +79,12 @@ export function langchainModel(script: Script, offered: unknown) {
   for (const index of [...script.keys(), script.length]) {
     model.respond((messages: BaseMessage[]) => {
       const calls = takeTurn(script, index, { offered, messages: messages.map(({ content }) => content) });
-      const toolCalls = calls.map(({ tool, args }, place) => ({ type: "tool_call" as const, id: `call-${index}-${place}`, name: tool, args }));
+      const toolCalls = calls.map(({ tool, args }, place) => ({
+        type: "tool_call" as const,
+        id: `call-${index}-${place}`,
+        name: tool,
+        args,
+      }));
       return toolCalls.length > 0 ? new AIMessage({ content: "", tool_calls: toolCalls }) : new AIMessage(finished);
     });
   }
