@@ -15,7 +15,10 @@ test.each(["find", "request", "answer", "get", "consume"] as const)(
     const guard = createGuard({ policy, store, approvals, storeTimeoutMs: 10, approve: () => ({ approved: true }) });
     const call = { session: guard.session(), tool: "pay", arguments: {}, approval: "of the host" };
     expect(await guard.admit(call)).toMatchObject({ outcome: "deny", code: "internal_error" });
-    const other = createGuard({ policy: { ...policy, tools: { pay: policy.tools?.["pay"]?.limits ? { limits: policy.tools["pay"].limits } : {} } }, store });
+    const other = createGuard({
+      policy: { ...policy, tools: { pay: policy.tools?.["pay"]?.limits ? { limits: policy.tools["pay"].limits } : {} } },
+      store,
+    });
     expect(await other.admit({ session: other.session(), tool: "pay", arguments: {} })).toMatchObject({ outcome: "allow" });
   },
 );
@@ -28,7 +31,12 @@ test("[refused-spends-nothing] a yes that was used up after the guard had given 
     return inner.consume(id, now);
   };
   let asked = 0;
-  const guard = createGuard({ policy, approvals: { ...inner, consume: late }, storeTimeoutMs: 5, approve: () => ({ approved: ++asked > 0 }) });
+  const guard = createGuard({
+    policy,
+    approvals: { ...inner, consume: late },
+    storeTimeoutMs: 5,
+    approve: () => ({ approved: ++asked > 0 }),
+  });
   const call = { session: guard.session(), tool: "pay", arguments: {} };
   expect(await guard.admit(call)).toMatchObject({ outcome: "deny", code: "internal_error" });
   await new Promise((resolve) => setTimeout(resolve, 60));

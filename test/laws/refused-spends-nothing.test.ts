@@ -19,7 +19,8 @@ const policy: PolicyDocument = {
 async function callsLeft(options: Partial<GuardOptions>): Promise<number> {
   const guard = createGuard({ policy, clock: () => 0, ...options });
   const session = guard.session();
-  for (let passed = 0; ; passed++) if ((await guard.admit({ session, tool: "pay", arguments: { amount: 1 } })).outcome !== "allow") return passed;
+  for (let passed = 0; ; passed++)
+    if ((await guard.admit({ session, tool: "pay", arguments: { amount: 1 } })).outcome !== "allow") return passed;
 }
 
 const faults: Record<string, (approvals: ApprovalStore) => Partial<ApprovalStore>> = {
@@ -35,28 +36,35 @@ const faults: Record<string, (approvals: ApprovalStore) => Partial<ApprovalStore
   "`answer` rejects": () => ({ answer: () => Promise.reject(new Error("down")) }),
 };
 
-test.each(Object.entries(faults))("[refused-spends-nothing] an approval store whose %s leaves every counter as it was", async (_, fault) => {
-  const store = memoryStore();
-  const approvals = memoryApprovals();
-  let asked = 0;
-  const guard = createGuard({
-    policy,
-    clock: () => 0,
-    store,
-    approvals: { ...approvals, ...fault(approvals) },
-    approve: () => (++asked > 3 ? { approved: false } : { approved: true }),
-  });
-  for (let round = 0; round < 3; round++) {
-    expect(await guard.admit({ session: guard.session(), tool: "pay", arguments: { amount: 50 + round } })).toMatchObject({ outcome: "deny" });
-  }
-  expect(await callsLeft({ store })).toBe(2);
-});
+test.each(Object.entries(faults))(
+  "[refused-spends-nothing] an approval store whose %s leaves every counter as it was",
+  async (_, fault) => {
+    const store = memoryStore();
+    const approvals = memoryApprovals();
+    let asked = 0;
+    const guard = createGuard({
+      policy,
+      clock: () => 0,
+      store,
+      approvals: { ...approvals, ...fault(approvals) },
+      approve: () => (++asked > 3 ? { approved: false } : { approved: true }),
+    });
+    for (let round = 0; round < 3; round++) {
+      expect(await guard.admit({ session: guard.session(), tool: "pay", arguments: { amount: 50 + round } })).toMatchObject({
+        outcome: "deny",
+      });
+    }
+    expect(await callsLeft({ store })).toBe(2);
+  },
+);
 
 test("[refused-spends-nothing] a give-back that the store never answers does not keep the refusal, or the answer, from its caller", async () => {
   const store = { ...memoryStore(), settle: () => new Promise<never>(() => {}) };
   const down = { write: () => Promise.reject(new Error("down")), required: true };
   const refusing = createGuard({ policy, store, clock: () => 0, storeTimeoutMs: 10, audit: down });
-  expect(await refusing.admit({ session: refusing.session(), tool: "pay", arguments: { amount: 1 } })).toMatchObject({ code: "audit_unavailable" });
+  expect(await refusing.admit({ session: refusing.session(), tool: "pay", arguments: { amount: 1 } })).toMatchObject({
+    code: "audit_unavailable",
+  });
 
   const answering = createGuard({ policy, store, clock: () => 0, storeTimeoutMs: 10 });
   const call = { session: answering.session(), tool: "pay", arguments: { amount: 1 } };

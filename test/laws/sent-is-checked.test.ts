@@ -12,7 +12,12 @@ const tricks: Record<string, (value: Json) => unknown> = {
     const target = { amount: 1, kept: value };
     return new Proxy(target, {
       get: (_, key) => (key === "amount" ? 1_000_000 * ++reads : Reflect.get(target, key)),
-      getOwnPropertyDescriptor: (_, key) => ({ value: key === "amount" ? reads++ * 1_000_000 : value, enumerable: true, configurable: true, writable: true }),
+      getOwnPropertyDescriptor: (_, key) => ({
+        value: key === "amount" ? reads++ * 1_000_000 : value,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      }),
     });
   },
   "a getter": (value) => ({
@@ -25,16 +30,19 @@ const tricks: Record<string, (value: Json) => unknown> = {
   "an own `__proto__`": (value) => JSON.parse(`{"__proto__": {"amount": 1000000}, "kept": ${JSON.stringify(value)}}`),
   "a hidden property": (value) => Object.defineProperty({ kept: value }, "amount", { value: 1_000_000, enumerable: false }),
   "a symbol": (value) => ({ kept: value, [Symbol("amount")]: 1_000_000 }),
-  "a class": () => new (class { readonly amount = 1_000_000 })(),
+  "a class": () =>
+    new (class {
+      readonly amount = 1_000_000;
+    })(),
   "a date": () => new Date(0),
   "a map": () => new Map([["amount", 1]]),
   "a function": () => () => 1,
   "a bigint": () => 1n,
   "not a number": () => Number.NaN,
-  "infinity": () => Number.POSITIVE_INFINITY,
+  infinity: () => Number.POSITIVE_INFINITY,
   "a lone surrogate": () => "\ud800",
   "a key with a lone surrogate": (value) => ({ "\udc00": value }),
-  "a sparse list": () => [1, , 2], // biome-ignore lint/suspicious/noSparseArray: it is what is tested
+  "a sparse list": () => Object.assign(new Array(3), { 0: 1, 2: 2 }),
   "a list with a name": () => Object.assign([1], { amount: 2 }),
   "a boxed number": () => Object(1),
   "a revoked proxy": () => {

@@ -36,7 +36,13 @@ const policy: PolicyDocument = {
 test("a day of calls by ever new callers leaves the heap as it was at noon", { timeout: 300_000 }, async () => {
   const calls = Math.min(1_000_000, cases(100_000));
   let now = Date.UTC(2026, 0, 1);
-  const guard = createGuard({ policy, store: memoryStore({ durability: "process" }), clock: () => now, approve: ({ arguments: { amount } }) => ({ approved: amount === 99 }), audit: () => {} });
+  const guard = createGuard({
+    policy,
+    store: memoryStore({ durability: "process" }),
+    clock: () => now,
+    approve: ({ arguments: { amount } }) => ({ approved: amount === 99 }),
+    audit: () => {},
+  });
   let session = guard.session({ user: "0", session: "0" });
   let half = 0;
   let refused = 0;
@@ -46,7 +52,10 @@ test("a day of calls by ever new callers leaves the heap as it was at noon", { t
       await session.end();
       session = guard.session({ user: String(call), session: String(call) });
     }
-    const result = await guard.run({ session, tool: "pay", arguments: { amount: call % 101 } }, () => ({ value: call, outcome: { kind: "success" } }));
+    const result = await guard.run({ session, tool: "pay", arguments: { amount: call % 101 } }, () => ({
+      value: call,
+      outcome: { kind: "success" },
+    }));
     if ("code" in result) refused++;
     if (call === calls / 2) half = heapAfterCollection();
   }
@@ -58,7 +67,18 @@ test("a day of calls by ever new callers leaves the heap as it was at noon", { t
 test("a thousand calls at once, held, cancelled and timed out, leave no timer, listener, reservation or promise", async () => {
   const store = memoryStore();
   let now = 0;
-  const wide: PolicyDocument = { ...policy, tools: { pay: { require_approval: [{ path: "args.amount", op: "gt", value: 0, timeout: "1m" }], limits: [{ counter: "open", concurrent: 2_000, scope: "global" }, { counter: "sent", window: "hour", max: 2_000, scope: "global" }] } } };
+  const wide: PolicyDocument = {
+    ...policy,
+    tools: {
+      pay: {
+        require_approval: [{ path: "args.amount", op: "gt", value: 0, timeout: "1m" }],
+        limits: [
+          { counter: "open", concurrent: 2_000, scope: "global" },
+          { counter: "sent", window: "hour", max: 2_000, scope: "global" },
+        ],
+      },
+    },
+  };
   const guard = createGuard({
     policy: wide,
     store,

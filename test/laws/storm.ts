@@ -3,6 +3,7 @@ import {
   type AuditEvent,
   type CounterStore,
   createGuard,
+  type MaybePromise,
   memoryApprovals,
   memoryStore,
   type PolicyDocument,
@@ -19,7 +20,12 @@ export type Fault = "none" | "throws" | "rejects" | "late" | "lost" | "never";
 
 export interface Weather {
   readonly scheduler: fc.Scheduler;
-  readonly calls: readonly { readonly by: number; readonly amount: number; readonly outcome: "success" | "tool_error" | "throws" | "unsent"; readonly cancels: boolean }[];
+  readonly calls: readonly {
+    readonly by: number;
+    readonly amount: number;
+    readonly outcome: "success" | "tool_error" | "throws" | "unsent";
+    readonly cancels: boolean;
+  }[];
   /** Taken one after the other by whoever is asked next; none where they have run out. */
   readonly faults: readonly Fault[];
   readonly updates: readonly number[];
@@ -41,7 +47,7 @@ export interface Aftermath {
 
 export const limits = { pays: 3, answered: 2, open: 2, spent: 10 };
 
-export function stormPolicy(variant: number): PolicyDocument {
+function stormPolicy(variant: number): PolicyDocument {
   return {
     version: "1",
     description: `variant ${variant}`,
@@ -75,14 +81,14 @@ export async function storm(weather: Weather): Promise<Aftermath> {
   let unrecorded = 0;
 
   /** Does `act` when the scheduler says so, with the next fault. `lost`: it happens, and its answer never comes back. */
-  function faulty<T>(label: string, act: () => T): Promise<T> {
+  function faulty<T>(label: string, act: () => MaybePromise<T>): Promise<T> {
     const fault = faults.next().value ?? "none";
     if (fault === "throws") throw new Error(`${label} threw`);
     if (fault === "never") return new Promise(() => {});
     return scheduler.schedule(Promise.resolve(), label).then(async () => {
       if (fault === "rejects") throw new Error(`${label} failed`);
       if (fault === "late") await new Promise((resolve) => setTimeout(resolve, tooLateMs));
-      const done = act();
+      const done = await act();
       if (fault === "lost") throw new Error(`the answer of ${label} was lost`);
       return done;
     });
@@ -119,7 +125,9 @@ export async function storm(weather: Weather): Promise<Aftermath> {
     ],
   });
   const sessions = ["one", "two"].map((grant) => guard.session({ grant }));
-  const catalogs = sessions.map((session) => guard.catalog(session, undefined, () => listing(() => [{ name: "pay", inputSchema: { type: "object" } }])));
+  const catalogs = sessions.map((session) =>
+    guard.catalog(session, undefined, () => listing(() => [{ name: "pay", inputSchema: { type: "object" } }])),
+  );
 
   const running = weather.calls.map(async ({ by, amount, outcome, cancels }) => {
     await scheduler.schedule(Promise.resolve(), "call");
@@ -127,26 +135,37 @@ export async function storm(weather: Weather): Promise<Aftermath> {
     if (cancels) void scheduler.schedule(Promise.resolve(), "cancel").then(() => cancel.abort());
     const of = sent[by] as (typeof sent)[number];
     try {
-      const result = await guard.run({ session: sessions[by] as never, tool: "pay", arguments: { amount }, signal: cancel.signal }, async (snapshot) => {
-        if (required.filter((event) => event.type === "decision" && event.outcome === "allow").length <= sent.reduce((sum, each) => sum + each.calls, 0)) unrecorded++;
-        if (outcome === "unsent") return { value: undefined, outcome: { kind: "unsent" } };
-        of.calls++;
-        of.amount += snapshot["amount"] as number;
-        of.peak = Math.max(of.peak, ++of.inFlight);
-        if (outcome !== "tool_error") of.counted++;
-        await scheduler.schedule(Promise.resolve(), "upstream");
-        of.inFlight--;
-        if (outcome === "throws") throw new Error("the connection was lost");
-        return { value: "done", outcome: { kind: outcome } };
-      });
-      return "outcome" in result && typeof result.outcome === "string" ? { outcome: result.outcome, code: "code" in result ? result.code : undefined } : { outcome: "sent" };
+      const result = await guard.run(
+        { session: sessions[by] as never, tool: "pay", arguments: { amount }, signal: cancel.signal },
+        async (snapshot) => {
+          if (
+            required.filter((event) => event.type === "decision" && event.outcome === "allow").length <=
+            sent.reduce((sum, each) => sum + each.calls, 0)
+          )
+            unrecorded++;
+          if (outcome === "unsent") return { value: undefined, outcome: { kind: "unsent" } };
+          of.calls++;
+          of.amount += snapshot["amount"] as number;
+          of.peak = Math.max(of.peak, ++of.inFlight);
+          if (outcome !== "tool_error") of.counted++;
+          await scheduler.schedule(Promise.resolve(), "upstream");
+          of.inFlight--;
+          if (outcome === "throws") throw new Error("the connection was lost");
+          return { value: "done", outcome: { kind: outcome } };
+        },
+      );
+      return "outcome" in result && typeof result.outcome === "string"
+        ? { outcome: result.outcome, code: "code" in result ? result.code : undefined }
+        : { outcome: "sent" };
     } catch {
       return { outcome: "sent" };
     }
   });
   const changes = [
     ...weather.updates.map((variant) => scheduler.schedule(Promise.resolve(), "update").then(() => guard.update(stormPolicy(variant)))),
-    ...Array.from({ length: weather.listChanges }, (_, index) => scheduler.schedule(Promise.resolve(), "list changed").then(() => catalogs[index % 2]?.invalidate())),
+    ...Array.from({ length: weather.listChanges }, (_, index) =>
+      scheduler.schedule(Promise.resolve(), "list changed").then(() => catalogs[index % 2]?.invalidate()),
+    ),
   ];
 
   let results: Aftermath["results"] | undefined;
@@ -170,7 +189,10 @@ export async function storm(weather: Weather): Promise<Aftermath> {
   return { results, sent, required, optional, unrecorded, faulty: weather.faults.some((fault) => fault !== "none"), left };
 }
 
-const fault = fc.oneof({ weight: 6, arbitrary: fc.constant<Fault>("none") }, fc.constantFrom<Fault>("throws", "rejects", "late", "lost", "never"));
+const fault = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<Fault>("none") },
+  fc.constantFrom<Fault>("throws", "rejects", "late", "lost", "never"),
+);
 
 export function weather(faults: fc.Arbitrary<readonly Fault[]> = fc.array(fault, { maxLength: 40 })): fc.Arbitrary<Weather> {
   const call = fc.record({

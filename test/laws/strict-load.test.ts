@@ -6,8 +6,13 @@ import { cases } from "../model/effort.ts";
 import { literalOf } from "../model/paste.ts";
 
 /** A policy without functions: what JSON can hold. */
-const written = document.filter((each) => !literalOf(each).includes("predicate(")).map((each) => JSON.parse(JSON.stringify(each)) as PolicyDocument);
-const anything = fc.oneof(fc.constantFrom<Json>("deny", "allow", "a", "args.a", "gt", true, false, null, 1, 2, "5", "minute", "grant", "1h"), fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>);
+const written = document
+  .filter((each) => !literalOf(each).includes("predicate("))
+  .map((each) => JSON.parse(JSON.stringify(each)) as PolicyDocument);
+const anything = fc.oneof(
+  fc.constantFrom<Json>("deny", "allow", "a", "args.a", "gt", true, false, null, 1, 2, "5", "minute", "grant", "1h"),
+  fc.jsonValue({ maxDepth: 1 }) as fc.Arbitrary<Json>,
+);
 
 function leavesOf(value: Json, place: readonly (string | number)[] = []): (readonly (string | number)[])[] {
   if (value === null || typeof value !== "object") return [place];
@@ -47,7 +52,11 @@ test("[strict-load] the order of keys is no part of what a policy says", () => {
   const reversed = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(reversed);
     if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).toReversed().map(([key, part]) => [key, reversed(part)]));
+    return Object.fromEntries(
+      Object.entries(value)
+        .toReversed()
+        .map(([key, part]) => [key, reversed(part)]),
+    );
   };
   fc.assert(
     fc.property(written, (document) => {

@@ -1,11 +1,35 @@
-import { type Condition, type Entry, type Json, type JsonObject, type Limit, type PolicyDocument, predicate, type ToolRules } from "@holdpoint/core";
+import {
+  type Condition,
+  type Entry,
+  type Json,
+  type JsonObject,
+  type Limit,
+  type PolicyDocument,
+  predicate,
+  type ToolRules,
+} from "@holdpoint/core";
 import * as fc from "fast-check";
 import type { Section } from "./conditions.ts";
 
 /* Policies, calls and contexts from small worlds, so that they meet: the same few names, words, numbers and places on both sides. */
 
 const words = ["", "a", "b", "A", "ab", "usd", "5", "a/b.txt", "a/b/c.txt", "b\nd", "😀", "\u212a"];
-const paths = ["/data", "/data/", "/data/x/y", "/database", "/data/../etc", "/", "//data", "/~x", "data", "/C:/x", "/data/%2e", "/d\\x", "/..x", "/data/."];
+const paths = [
+  "/data",
+  "/data/",
+  "/data/x/y",
+  "/database",
+  "/data/../etc",
+  "/",
+  "//data",
+  "/~x",
+  "data",
+  "/C:/x",
+  "/data/%2e",
+  "/d\\x",
+  "/..x",
+  "/data/.",
+];
 const urls = [
   "https://example.com",
   "https://api.example.com/x",
@@ -27,12 +51,28 @@ const urls = [
   "ftp://example.com",
   "https://example.com/a b",
 ];
-const addresses = ["10.0.0.1", "10.255.255.255", "11.0.0.0", "192.168.1.7", "010.0.0.1", "::1", "2001:db8::5", "2001:db9::", "::ffff:10.0.0.1", "10.1", "fe80::1%0"];
+const addresses = [
+  "10.0.0.1",
+  "10.255.255.255",
+  "11.0.0.0",
+  "192.168.1.7",
+  "010.0.0.1",
+  "::1",
+  "2001:db8::5",
+  "2001:db9::",
+  "::ffff:10.0.0.1",
+  "10.1",
+  "fe80::1%0",
+];
 const dates = ["2026-01-31", "2026-01-05", "2025-12-31", "2026-02-30"];
 
 const word = fc.constantFrom(...words);
-const text = fc.oneof({ weight: 4, arbitrary: word }, fc.constantFrom(...paths, ...urls, ...addresses, ...dates), fc.string({ maxLength: 4 }));
-const number = fc.constantFrom(0, -0, 1, 2, 3, 5, -1, 0.5, 1.25, 0.1, 100, 1e21, 1e-7, 9_007_199_254_740_993);
+const text = fc.oneof(
+  { weight: 4, arbitrary: word },
+  fc.constantFrom(...paths, ...urls, ...addresses, ...dates),
+  fc.string({ maxLength: 4 }),
+);
+const number = fc.constantFrom(0, -0, 1, 2, 3, 5, -1, 0.5, 1.25, 0.1, 100, 1e21, 1e-7, 2 ** 53);
 const scalar: fc.Arbitrary<Json> = fc.oneof(fc.constantFrom(null, true, false), number, text);
 const flat: fc.Arbitrary<Json> = fc.oneof(
   { weight: 3, arbitrary: scalar },
@@ -42,22 +82,51 @@ const flat: fc.Arbitrary<Json> = fc.oneof(
 const value: fc.Arbitrary<Json> = fc.oneof({ weight: 3, arbitrary: scalar }, flat, fc.array(flat, { maxLength: 3 }));
 
 export const args: fc.Arbitrary<JsonObject> = fc.record(
-  { a: value, b: value, list: fc.oneof(fc.array(flat, { maxLength: 3 }), value), nest: flat, "b.c": scalar, amount: amountValue(), currency: fc.constantFrom<Json>("usd", "eur", 1) },
+  {
+    a: value,
+    b: value,
+    list: fc.oneof(fc.array(flat, { maxLength: 3 }), value),
+    nest: flat,
+    "b.c": scalar,
+    amount: amountValue(),
+    currency: fc.constantFrom<Json>("usd", "eur", 1),
+  },
   { requiredKeys: [] },
 );
 
 function amountValue(): fc.Arbitrary<Json> {
-  return fc.oneof({ weight: 3, arbitrary: fc.constantFrom<Json>(1, 2, 3, "1.5", "0.000001") }, fc.constantFrom<Json>("1e3", -1, 0.1 + 0.2, null, "", "007", 9e9, 1e21));
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom<Json>(1, 2, 3, "1.5", "0.000001") },
+    fc.constantFrom<Json>("1e3", -1, 0.1 + 0.2, null, "", "007", 9e9, 1e21),
+  );
 }
 
 export const context: fc.Arbitrary<JsonObject> = fc
   .record(
-    { grant: fc.constantFrom("g", "h"), tenant: fc.constantFrom<Json>("t", "a", 5, ""), user: fc.constantFrom("ann", "bob"), session: fc.constant("s"), bound: scalar },
+    {
+      grant: fc.constantFrom("g", "h"),
+      tenant: fc.constantFrom<Json>("t", "a", 5, ""),
+      user: fc.constantFrom("ann", "bob"),
+      session: fc.constant("s"),
+      bound: scalar,
+    },
     { requiredKeys: ["grant"] },
   )
   .map((fields) => fields as JsonObject);
 
-const argumentPaths = ["args.a", "args.b", "args.list[*]", "args.list[0]", "args.list[*].a", "args.list[*][*]", 'args["b.c"]', "args.nest.a", "args.nest", "args", "args.missing"];
+const argumentPaths = [
+  "args.a",
+  "args.b",
+  "args.list[*]",
+  "args.list[0]",
+  "args.list[*].a",
+  "args.list[*][*]",
+  'args["b.c"]',
+  "args.nest.a",
+  "args.nest",
+  "args",
+  "args.missing",
+];
 const otherPaths = ["context.tenant", "context.user", 'context["bound"]', "time.hour", "time.weekday", "tool.name", "tool.server"];
 
 /** Where a condition is to stand. */
@@ -68,7 +137,11 @@ interface Place {
 
 function comparison(place: Place): fc.Arbitrary<Condition> {
   const path = fc.constantFrom(...(place.within ? ["item", "item.a", "item[0]", "item[*]"] : []), ...argumentPaths, ...otherPaths);
-  const sources = ["context.tenant", 'context["bound"]', ...(place.section === "deny_if" ? ["args.a", "args.nest.b", ...(place.within ? ["item.b"] : [])] : [])];
+  const sources = [
+    "context.tenant",
+    'context["bound"]',
+    ...(place.section === "deny_if" ? ["args.a", "args.nest.b", ...(place.within ? ["item.b"] : [])] : []),
+  ];
   const from = fc.record({ from: fc.constantFrom(...sources) });
   const literal = fc.record({ literal: flat });
   const orFrom = <T>(arbitrary: fc.Arbitrary<T>) => fc.oneof({ weight: 5, arbitrary: arbitrary as fc.Arbitrary<unknown> }, from);
@@ -103,7 +176,11 @@ function comparison(place: Place): fc.Arbitrary<Condition> {
       ...(intercept === 0 ? { compare: "intercept" } : {}),
     })),
   );
-  const dated = fc.record({ path: fc.constant("time.date"), op: fc.constantFrom("lt", "lte", "gt", "gte"), value: fc.constantFrom("2026-01-31", "2026-01-05", "2025-12-31") });
+  const dated = fc.record({
+    path: fc.constant("time.date"),
+    op: fc.constantFrom("lt", "lte", "gt", "gte"),
+    value: fc.constantFrom("2026-01-31", "2026-01-05", "2025-12-31"),
+  });
   return fc.oneof(...plain, dated) as fc.Arbitrary<Condition>;
 }
 
@@ -142,7 +219,10 @@ export function entry(section: Section): fc.Arbitrary<Entry> {
   const rare = fc.oneof({ weight: 5, arbitrary: fc.constant({}) }, keys);
   const conditions = fc.oneof(
     { weight: 20, arbitrary: one },
-    { weight: 6, arbitrary: fc.array(one, { minLength: section === "require" ? 1 : 0, maxLength: 3 }).map((conditions) => ({ conditions })) },
+    {
+      weight: 6,
+      arbitrary: fc.array(one, { minLength: section === "require" ? 1 : 0, maxLength: 3 }).map((conditions) => ({ conditions })),
+    },
     { weight: 1, arbitrary: claim },
   );
   return fc.tuple(conditions, rare).map(([one, more]) => ({ ...one, ...more }) as Entry);
@@ -159,23 +239,37 @@ const schema: fc.Arbitrary<JsonObject> = fc.record(
   {
     type: fc.constant("object"),
     required: fc.subarray(["a", "amount"]),
-    properties: fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom<JsonObject>({ type: "string" }, { type: "number", maximum: 3 }, { enum: [1, "a", null] }), { maxKeys: 2 }),
+    properties: fc.dictionary(
+      fc.constantFrom("a", "b"),
+      fc.constantFrom<JsonObject>({ type: "string" }, { type: "number", maximum: 3 }, { enum: [1, "a", null] }),
+      { maxKeys: 2 },
+    ),
   },
   { requiredKeys: [] },
 );
 
 /** What limits of one name agree on; each use has its own `max`. */
 export function counters(windows: fc.Arbitrary<object>, fewest: number): fc.Arbitrary<readonly object[]> {
-  const scope = fc.oneof(fc.constantFrom("grant", "tenant", "user", "session", "server", "global"), fc.constantFrom(["user", "tenant"], ["tenant", "user"]));
+  const scope = fc.oneof(
+    fc.constantFrom("grant", "tenant", "user", "session", "server", "global"),
+    fc.constantFrom(["user", "tenant"], ["tenant", "user"]),
+  );
   const counted = fc
-    .record({ window: windows, count: fc.constantFrom("sent", "answered", "protocol", "success"), increment: fc.constantFrom(1, 2, "0.5") }, { requiredKeys: ["window"] })
+    .record(
+      { window: windows, count: fc.constantFrom("sent", "answered", "protocol", "success"), increment: fc.constantFrom(1, 2, "0.5") },
+      { requiredKeys: ["window"] },
+    )
     .map(({ window, ...rest }) => ({ ...window, ...rest }));
   const metered = windows.map((window) => ({ ...window, increment_from: "args.amount" }));
   const unit = fc.constantFrom("none", { path: "args.currency", is: "usd" });
-  const kind = fc.oneof(counted, fc.tuple(metered, unit).map(([meter, unit]) => ({ ...meter, unit })), fc.nat({ max: 2 }).map((n) => ({ concurrent: n + 1 })));
-  return fc.array(fc.record({ scope, kind, across: fc.constantFrom(undefined, undefined, "servers") }), { minLength: fewest, maxLength: 3 }).map((made) =>
-    made.map(({ scope, kind, across }, index) => ({ counter: `c${index}`, scope, ...kind, ...(across ? { across } : {}) })),
+  const kind = fc.oneof(
+    counted,
+    fc.tuple(metered, unit).map(([meter, unit]) => ({ ...meter, unit })),
+    fc.nat({ max: 2 }).map((n) => ({ concurrent: n + 1 })),
   );
+  return fc
+    .array(fc.record({ scope, kind, across: fc.constantFrom(undefined, undefined, "servers") }), { minLength: fewest, maxLength: 3 })
+    .map((made) => made.map(({ scope, kind, across }, index) => ({ counter: `c${index}`, scope, ...kind, ...(across ? { across } : {}) })));
 }
 
 /** Limits that use some of the counters, each with its own `max`. */
@@ -193,9 +287,11 @@ export function limitsOn(shared: readonly object[], chosen: readonly (readonly [
 
 const windows = fc.constantFrom<object>({ window: "minute" }, { window: 90 }, { window: { sliding: "30s" } }, { window: "week" });
 
-const toolRules = fc
-  .tuple(rules, fc.option(schema, { nil: undefined, freq: 6 }), fc.boolean())
-  .map(([rules, schema, ignores]) => ({ ...rules, ...(schema ? { arguments: schema } : {}), ...(ignores ? { inputSchema: "ignore" as const } : {}) }));
+const toolRules = fc.tuple(rules, fc.option(schema, { nil: undefined, freq: 6 }), fc.boolean()).map(([rules, schema, ignores]) => ({
+  ...rules,
+  ...(schema ? { arguments: schema } : {}),
+  ...(ignores ? { inputSchema: "ignore" as const } : {}),
+}));
 
 const unlimited: fc.Arbitrary<PolicyDocument> = fc
   .record({

@@ -206,7 +206,8 @@ function equalAsIntercept(found: Json, expected: Json): Truth {
 function goText(value: Json): string {
   if (value === null) return "<nil>";
   if (Object.is(value, -0)) return "-0";
-  if (typeof value === "number") return Math.abs(value) < 1e-4 && value !== 0 ? value.toExponential().replace(/e-(\d)$/, "e-0$1") : String(value);
+  if (typeof value === "number")
+    return Math.abs(value) < 1e-4 && value !== 0 ? value.toExponential().replace(/e-(\d)$/, "e-0$1") : String(value);
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return `[${value.map(goText).join(" ")}]`;
   const keys = Object.keys(value).sort();

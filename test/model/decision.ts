@@ -1,6 +1,6 @@
 import type { Condition, Entry, JsonObject, Limit, PolicyDocument } from "@holdpoint/core";
-import { type ModelFacts, type Section, stepsOf, type Truth, truthsOf } from "./conditions.ts";
-import { type ModelDebit, mergedDebits, debitOf } from "./limits.ts";
+import { type ModelFacts, type Section, stepsOf, truthsOf } from "./conditions.ts";
+import { debitOf, type ModelDebit, mergedDebits } from "./limits.ts";
 import { schemaHolds } from "./schema.ts";
 
 /*
@@ -159,7 +159,9 @@ function limitsOf(document: PolicyDocument, root: string, tool: string): readonl
     [`${root}/tools/${escaped(tool)}`, rulesOf(document, tool).limits ?? []],
     [`${root}/all_tools`, document.all_tools?.limits ?? []],
   ] as const;
-  return lists.flatMap(([place, limits]) => numbered(limits.map((limit) => ({ id: `${place}/limits/${escaped(limit.name ?? limit.counter)}`, limit }))));
+  return lists.flatMap(([place, limits]) =>
+    numbered(limits.map((limit) => ({ id: `${place}/limits/${escaped(limit.name ?? limit.counter)}`, limit }))),
+  );
 }
 
 /** A second equal id gets `#2`. */
@@ -204,10 +206,10 @@ function readsClaims(document: PolicyDocument, tool: string): boolean {
 
 function isClaim(path: string): boolean {
   const [first] = stepsOf(path);
-  return path.startsWith("tool") && typeof first === "object" && "name" in first && ["annotations", "category", "description"].includes(first.name);
-}
-
-/** What a section makes of a truth. */
-export function stops(section: Section, truth: Truth): boolean {
-  return section === "require" ? truth !== true : truth !== false;
+  return (
+    path.startsWith("tool") &&
+    typeof first === "object" &&
+    "name" in first &&
+    ["annotations", "category", "description"].includes(first.name)
+  );
 }

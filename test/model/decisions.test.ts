@@ -1,4 +1,13 @@
-import { type CompiledPolicy, compileInputSchema, compilePolicy, type DecisionFacts, decide, type JsonObject, mergePolicies, type PolicyDocument } from "@holdpoint/core";
+import {
+  type CompiledPolicy,
+  compileInputSchema,
+  compilePolicy,
+  type DecisionFacts,
+  decide,
+  type JsonObject,
+  mergePolicies,
+  type PolicyDocument,
+} from "@holdpoint/core";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { args, context, document, inputSchema, instant, layers, tool } from "./arbitraries.ts";
@@ -7,7 +16,14 @@ import { decideByModel, entriesOf, factsOf, type ModelCall } from "./decision.ts
 import { cases } from "./effort.ts";
 import { expectAgreement } from "./paste.ts";
 
-const call: fc.Arbitrary<ModelCall> = fc.record({ server: fc.constantFrom("s", "default"), tool, args, context, now: instant, inputSchema });
+const call: fc.Arbitrary<ModelCall> = fc.record({
+  server: fc.constantFrom("s", "default"),
+  tool,
+  args,
+  context,
+  now: instant,
+  inputSchema,
+});
 const mode = fc.constantFrom("enforce" as const, "enforce" as const, "observe" as const);
 
 const callsEach = 40;
@@ -15,20 +31,29 @@ const callsEach = 40;
 test("the engine decides as the model does, rule for rule", () => {
   let compared = 0;
   fc.assert(
-    fc.property(fc.oneof({ weight: 4, arbitrary: document.map((one) => [one]) }, layers), fc.array(call, { minLength: callsEach, maxLength: callsEach }), mode, (documents, calls, mode) => {
-      const policy = compilePolicy(documents.length > 1 ? mergePolicies(...documents) : (documents[0] as PolicyDocument));
-      for (const call of calls) {
-        compared++;
-        expectAgreement({ documents, call, mode }, byEngine(policy, call, mode), byModel(documents, call, mode));
-      }
-    }),
+    fc.property(
+      fc.oneof({ weight: 4, arbitrary: document.map((one) => [one]) }, layers),
+      fc.array(call, { minLength: callsEach, maxLength: callsEach }),
+      mode,
+      (documents, calls, mode) => {
+        const policy = compilePolicy(documents.length > 1 ? mergePolicies(...documents) : (documents[0] as PolicyDocument));
+        for (const call of calls) {
+          compared++;
+          expectAgreement({ documents, call, mode }, byEngine(policy, call, mode), byModel(documents, call, mode));
+        }
+      },
+    ),
     { numRuns: cases(60_000) / callsEach },
   );
   expect(compared).toBeGreaterThanOrEqual(cases(60_000));
 });
 
 function byEngine(policy: CompiledPolicy, call: ModelCall, mode: "enforce" | "observe") {
-  const verdict = decide(policy, { server: call.server, tool: call.tool, arguments: call.args, context: call.context }, factsFor(call, mode));
+  const verdict = decide(
+    policy,
+    { server: call.server, tool: call.tool, arguments: call.args, context: call.context },
+    factsFor(call, mode),
+  );
   const denied = verdict.outcome === "deny";
   return {
     outcome: verdict.outcome,
@@ -38,7 +63,10 @@ function byEngine(policy: CompiledPolicy, call: ModelCall, mode: "enforce" | "ob
     observedDebits: denied ? [] : verdict.observedDebits.map(debitText),
     approvals: denied ? [] : verdict.approvals.map((rule) => rule.id),
     observed: denied ? [] : verdict.observed.map((found) => ("outcome" in found ? found.rule : found.id)),
-    truths: verdict.evaluated.length === 0 ? "not asked" : verdict.evaluated.map(({ rule, conditions }) => [rule, conditions.map(({ truth }) => truth)]),
+    truths:
+      verdict.evaluated.length === 0
+        ? "not asked"
+        : verdict.evaluated.map(({ rule, conditions }) => [rule, conditions.map(({ truth }) => truth)]),
   };
 }
 
@@ -63,17 +91,32 @@ function byModel(documents: readonly PolicyDocument[], call: ModelCall, mode: "e
     ...verdict,
     debits: verdict.debits.map(text),
     observedDebits: verdict.observedDebits.map(text),
-    truths: asked.length === 0 || (verdict.code !== "hidden" && verdict.code !== "default_deny" && early.includes(verdict.code)) ? "not asked" : asked,
+    truths:
+      asked.length === 0 || (verdict.code !== "hidden" && verdict.code !== "default_deny" && early.includes(verdict.code))
+        ? "not asked"
+        : asked,
   };
 }
 
 function factsFor(call: ModelCall, mode: "enforce" | "observe"): DecisionFacts {
-  return { now: call.now, namespace: "", mode, definition: call.inputSchema === undefined ? { state: "not_needed" } : definitionOf(call, call.inputSchema) };
+  return {
+    now: call.now,
+    namespace: "",
+    mode,
+    definition: call.inputSchema === undefined ? { state: "not_needed" } : definitionOf(call, call.inputSchema),
+  };
 }
 
 function definitionOf(call: ModelCall, schema: JsonObject): DecisionFacts["definition"] {
   const compiled = compileInputSchema(schema);
   if (!compiled.ok) throw new Error(compiled.problem);
   const facts = { name: call.tool, server: call.server };
-  return { state: "known", digest: "", judge: compiled.judge, facts, declared: new Set(), source: { name: call.tool, inputSchema: schema } as never };
+  return {
+    state: "known",
+    digest: "",
+    judge: compiled.judge,
+    facts,
+    declared: new Set(),
+    source: { name: call.tool, inputSchema: schema } as never,
+  };
 }

@@ -1,4 +1,14 @@
-import { type Admission, createGuard, type DecisionEvent, type JsonObject, memoryAudit, memoryStore, type Outcome, type PolicyDocument, type Session } from "@holdpoint/core";
+import {
+  type Admission,
+  createGuard,
+  type DecisionEvent,
+  type JsonObject,
+  memoryAudit,
+  memoryStore,
+  type Outcome,
+  type PolicyDocument,
+  type Session,
+} from "@holdpoint/core";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { counters, limitsOn, uses } from "./arbitraries.ts";
@@ -38,7 +48,10 @@ const policies: fc.Arbitrary<readonly PolicyDocument[]> = fc
       version: "1",
       default: "deny",
       all_tools: { limits: limitsOn(shared, all) },
-      tools: { pay: { ...pay, limits: pay.limits.map((limit) => (limit.max === undefined ? limit : { ...limit, max: Number(limit.max) + more })) }, read: {} },
+      tools: {
+        pay: { ...pay, limits: pay.limits.map((limit) => (limit.max === undefined ? limit : { ...limit, max: Number(limit.max) + more })) },
+        read: {},
+      },
     });
     return [policyOf(0), policyOf(3)];
   });
@@ -57,13 +70,36 @@ type Step =
   | { readonly do: "end"; readonly session: number };
 
 const args = fc.record(
-  { a: fc.constantFrom(0, 0, 1, 2, 3), amount: fc.constantFrom<string | number>(1, 1, 2, 2, "0.5", "1.000001", 9, "x"), currency: fc.constantFrom("usd", "usd", "usd", "eur") },
+  {
+    a: fc.constantFrom(0, 0, 1, 2, 3),
+    amount: fc.constantFrom<string | number>(1, 1, 2, 2, "0.5", "1.000001", 9, "x"),
+    currency: fc.constantFrom("usd", "usd", "usd", "eur"),
+  },
   { requiredKeys: ["amount", "currency"] },
 ) as fc.Arbitrary<JsonObject>;
-const outcomes = fc.constantFrom<Settled>("success", "tool_error", "unknown", "unsent", { protocolError: -32602 }, { protocolError: -32000 });
-const waits = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: 1, max: 20_000 }) }, fc.constantFrom(-7_000, 60_000, 3_600_000, 86_400_000, 3 * 86_400_000));
+const outcomes = fc.constantFrom<Settled>(
+  "success",
+  "tool_error",
+  "unknown",
+  "unsent",
+  { protocolError: -32602 },
+  { protocolError: -32000 },
+);
+const waits = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: 1, max: 20_000 }) },
+  fc.constantFrom(-7_000, 60_000, 3_600_000, 86_400_000, 3 * 86_400_000),
+);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 40, arbitrary: fc.record({ do: fc.constant("call" as const), by: fc.nat({ max: 2 }), tool: fc.constantFrom(...Array(8).fill("pay"), "read", "other"), args, yes: fc.boolean() }) },
+  {
+    weight: 40,
+    arbitrary: fc.record({
+      do: fc.constant("call" as const),
+      by: fc.nat({ max: 2 }),
+      tool: fc.constantFrom(...Array(8).fill("pay"), "read", "other"),
+      args,
+      yes: fc.boolean(),
+    }),
+  },
   { weight: 12, arbitrary: fc.record({ do: fc.constant("settle" as const), which: fc.nat(), outcome: outcomes }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: waits }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("update" as const), policy: fc.nat({ max: 1 }) }) },
@@ -75,20 +111,31 @@ const stepsEach = 40;
 test("the guard's counters, approvals and records are the model's, step by step", async () => {
   let compared = 0;
   await fc.assert(
-    fc.asyncProperty(policies, start, fc.constantFrom("enforce" as const, "enforce" as const, "observe" as const), fc.array(step, { minLength: stepsEach, maxLength: stepsEach }), async (policies, start, mode, steps) => {
-      compared += steps.length;
-      const engine = await byEngine(policies, start, mode, steps);
-      const model = byModel(policies, start, mode, steps);
-      const at = engine.findIndex((line, index) => line !== model[index]);
-      const shown = at === -1 ? { engine: "", model: "" } : { engine: engine[at], model: model[at] };
-      expectAgreement({ policies, start, mode, steps, differs_at_step: at }, shown.engine, shown.model);
-    }),
+    fc.asyncProperty(
+      policies,
+      start,
+      fc.constantFrom("enforce" as const, "enforce" as const, "observe" as const),
+      fc.array(step, { minLength: stepsEach, maxLength: stepsEach }),
+      async (policies, start, mode, steps) => {
+        compared += steps.length;
+        const engine = await byEngine(policies, start, mode, steps);
+        const model = byModel(policies, start, mode, steps);
+        const at = engine.findIndex((line, index) => line !== model[index]);
+        const shown = at === -1 ? { engine: "", model: "" } : { engine: engine[at], model: model[at] };
+        expectAgreement({ policies, start, mode, steps, differs_at_step: at }, shown.engine, shown.model);
+      },
+    ),
     { numRuns: cases(50_000) / stepsEach },
   );
   expect(compared).toBeGreaterThanOrEqual(cases(50_000));
 });
 
-async function byEngine(policies: readonly PolicyDocument[], start: number, mode: "enforce" | "observe", steps: readonly Step[]): Promise<string[]> {
+async function byEngine(
+  policies: readonly PolicyDocument[],
+  start: number,
+  mode: "enforce" | "observe",
+  steps: readonly Step[],
+): Promise<string[]> {
   let now = start;
   let yes = false;
   let asked = 0;
@@ -123,8 +170,14 @@ async function byEngine(policies: readonly PolicyDocument[], start: number, mode
     if (verdict.outcome === "allow") open.push(verdict);
     const decisions = audit.events.slice(before).filter((event): event is DecisionEvent => event.type === "decision");
     const said = verdict.outcome === "deny" ? `deny ${verdict.rule} ${verdict.code} ${verdict.retryAfterMs ?? "no"} wait` : verdict.outcome;
-    const observed = decisions.at(-1)?.observed?.map(({ rule }) => rule).join(" ") ?? "";
-    lines.push(`${said}; asked ${asked}; ${decisions.length} decision: ${decisions[0]?.outcome} ${decisions[0]?.rule}; observed: ${verdict.outcome === "deny" ? "" : observed}`);
+    const observed =
+      decisions
+        .at(-1)
+        ?.observed?.map(({ rule }) => rule)
+        .join(" ") ?? "";
+    lines.push(
+      `${said}; asked ${asked}; ${decisions.length} decision: ${decisions[0]?.outcome} ${decisions[0]?.rule}; observed: ${verdict.outcome === "deny" ? "" : observed}`,
+    );
   }
   return lines;
 }
@@ -156,12 +209,17 @@ function byModel(policies: readonly PolicyDocument[], start: number, mode: "enfo
       if (settled) {
         counters.settle(settled.call, step.outcome, now);
         const until = expiries.get(settled.call) ?? 0;
-        if (step.outcome === "unsent" && settled.yes !== undefined && now < until) standing.set(settled.yes, [...(standing.get(settled.yes) ?? []), until]);
+        if (step.outcome === "unsent" && settled.yes !== undefined && now < until)
+          standing.set(settled.yes, [...(standing.get(settled.yes) ?? []), until]);
       }
     }
     if (step.do !== "call") return step.do;
 
-    const line = (outcome: string, rule: string, rest: { code?: string; wait?: number | undefined; asked?: number; observed?: readonly string[] }) => {
+    const line = (
+      outcome: string,
+      rule: string,
+      rest: { code?: string; wait?: number | undefined; asked?: number; observed?: readonly string[] },
+    ) => {
       const said = outcome === "deny" ? `deny ${rule} ${rest.code} ${rest.wait ?? "no"} wait` : outcome;
       return `${said}; asked ${rest.asked ?? 0}; 1 decision: ${outcome} ${rule}; observed: ${(rest.observed ?? []).join(" ")}`;
     };
@@ -193,7 +251,8 @@ function byModel(policies: readonly PolicyDocument[], start: number, mode: "enfo
       if (shortage) observed = [shortage.rule];
       else charged = [...charged, ...verdict.observedDebits];
     }
-    for (const { limit, counter } of charged) if (limit.window === "lifetime" && [limit.scope].flat().includes("session")) lifetimes[step.by]?.add(counter);
+    for (const { limit, counter } of charged)
+      if (limit.window === "lifetime" && [limit.scope].flat().includes("session")) lifetimes[step.by]?.add(counter);
     open.push({ call, yes });
     return line("allow", "", { asked, observed });
   });

@@ -20,10 +20,15 @@ export interface ModelDebit {
 const counts = ["sent", "answered", "protocol", "success"] as const;
 type Count = (typeof counts)[number];
 
-export function debitOf(rule: string, limit: Limit, call: ModelCall): ModelDebit | { readonly code: "limit" | "limit_scope" | "limit_amount" } {
+export function debitOf(
+  rule: string,
+  limit: Limit,
+  call: ModelCall,
+): ModelDebit | { readonly code: "limit" | "limit_scope" | "limit_amount" } {
   const scopes = [limit.scope ?? "grant"].flat().toSorted();
   const values = scopes.map((scope) => (scope === "global" ? "" : scope === "server" ? call.server : call.context[scope]));
-  if (values.some((value, index) => typeof value !== "string" || (value === "" && scopes[index] !== "global"))) return { code: "limit_scope" };
+  if (values.some((value, index) => typeof value !== "string" || (value === "" && scopes[index] !== "global")))
+    return { code: "limit_scope" };
   const amount = amountOf(limit, call);
   const max = millionths(limit.max ?? limit.concurrent ?? 0) as bigint;
   if (amount === undefined) return { code: "limit_amount" };
@@ -48,7 +53,7 @@ function argument(path: string, call: ModelCall): Json | undefined {
 }
 
 /** Exactly: a finite, non-negative number or decimal string with at most six fraction digits, at most 9,000,000,000. */
-export function millionths(value: Json | undefined): bigint | undefined {
+function millionths(value: Json | undefined): bigint | undefined {
   if (typeof value !== "number" && typeof value !== "string") return undefined;
   const [, sign, whole, fraction = ""] = /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(String(value)) ?? [];
   if (whole === undefined) return undefined;
@@ -62,7 +67,11 @@ export function mergedDebits(debits: readonly ModelDebit[]): readonly ModelDebit
   return counters.map((counter) => {
     const same = debits.filter((debit) => debit.counter === counter);
     const tightest = same.reduce((one, other) => (other.max < one.max ? other : one));
-    const amount = same.reduce((most, debit) => (debit.amount > most ? debit.amount : most), 0n);
+    const amount =
+      same
+        .map((debit) => debit.amount)
+        .toSorted((one, other) => (one < other ? -1 : 1))
+        .at(-1) ?? 0n;
     const count = counts[Math.min(...same.map((debit) => counts.indexOf(debit.count)))] as Count;
     return { ...tightest, amount, count };
   });
@@ -81,7 +90,7 @@ function windowOf({ window, concurrent, expires }: Limit): Window {
   return { kind: "fixed", unit: window as string | number };
 }
 
-export function milliseconds(duration: string): number {
+function milliseconds(duration: string): number {
   const [, count, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(duration) as unknown as [string, string, "ms"];
   return Number(count) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit];
 }
@@ -90,7 +99,13 @@ export function milliseconds(duration: string): number {
 function endOf(unit: string | number, at: number): number {
   if (typeof unit === "number") return (Math.floor(at / (unit * 1000)) + 1) * unit * 1000;
   const date = new Date(at);
-  const [year, month, day, hour, minute] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes()];
+  const [year, month, day, hour, minute] = [
+    date.getUTCFullYear(),
+    date.getUTCMonth(),
+    date.getUTCDate(),
+    date.getUTCHours(),
+    date.getUTCMinutes(),
+  ];
   if (unit === "minute") return Date.UTC(year, month, day, hour, minute + 1);
   if (unit === "hour") return Date.UTC(year, month, day, hour + 1);
   if (unit === "day") return Date.UTC(year, month, day + 1);
@@ -115,7 +130,7 @@ export interface ModelCounters {
   forget(counter: string): void;
 }
 
-export interface Shortage {
+interface Shortage {
   readonly rule: string;
   /** Milliseconds until the call would fit; absent where waiting alone does not help. */
   readonly wait: number | undefined;

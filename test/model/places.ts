@@ -74,7 +74,9 @@ export function networkHolds(text: string, networks: readonly string[]): Truth {
   const ranges = networks.map(rangeOf);
   if (address === undefined || ranges.includes(undefined)) return "unknown";
   const bits = bitsOf(address);
-  return ranges.some((prefix) => prefix !== undefined && prefix.length <= bits.length && prefix.family === bits.length && bits.text.startsWith(prefix.text));
+  return ranges.some(
+    (prefix) => prefix !== undefined && prefix.length <= bits.length && prefix.family === bits.length && bits.text.startsWith(prefix.text),
+  );
 }
 
 function rangeOf(network: string): { text: string; length: number; family: number } | undefined {
@@ -97,7 +99,8 @@ function bitsOf(address: ipaddr.IPv4 | ipaddr.IPv6): { text: string; length: num
 /** An IP literal that names one address in one way: dotted IPv4 without leading zeros, or IPv6 that stands for no IPv4 address. */
 function addressOf(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   const octets = text.split(".");
-  if (octets.length === 4 && octets.every((octet) => /^(0|[1-9][0-9]{0,2})$/.test(octet) && Number(octet) < 256)) return ipaddr.IPv4.parse(text);
+  if (octets.length === 4 && octets.every((octet) => /^(0|[1-9][0-9]{0,2})$/.test(octet) && Number(octet) < 256))
+    return ipaddr.IPv4.parse(text);
   if (!/^[0-9a-f:]+$/i.test(text) || !ipaddr.IPv6.isValid(text)) return undefined;
   const address = ipaddr.IPv6.parse(text);
   return ["ipv4Mapped", "rfc6145", "rfc6052", "6to4", "teredo"].includes(address.range()) ? undefined : address;

@@ -2,7 +2,13 @@ import type { Json, JsonObject } from "@holdpoint/core";
 
 /** The few keywords of JSON Schema that generated policies use; the engine's own suite shows the others. */
 export function schemaHolds(schema: JsonObject, value: Json): boolean {
-  const { type, required = [], properties = {}, maximum, enum: members } = schema as {
+  const {
+    type,
+    required = [],
+    properties = {},
+    maximum,
+    enum: members,
+  } = schema as {
     type?: string;
     required?: readonly string[];
     properties?: Readonly<Record<string, JsonObject>>;

@@ -8,7 +8,11 @@ const table = JSON.parse(readFileSync(new URL("../../packages/core/test-data/tru
 const sections: readonly Section[] = ["require", "deny_if", "require_approval"];
 
 function ask(condition: unknown, section: Section, facts: Partial<ModelFacts>): Truth {
-  const asked: Asked = { section, nots: 0, facts: { args: {}, context: {}, tool: {}, time: { hour: 9, weekday: 6, date: "2026-01-31" }, ...facts } };
+  const asked: Asked = {
+    section,
+    nots: 0,
+    facts: { args: {}, context: {}, tool: {}, time: { hour: 9, weekday: 6, date: "2026-01-31" }, ...facts },
+  };
   return truthOf(condition as Condition, asked);
 }
 
@@ -19,7 +23,12 @@ test.each(["comparisons", "intercept", "dates"])("the model agrees with the trut
     for (const section of sections) {
       for (const truth of ["true", "false", "unknown"] as const) {
         for (const x of samples[truth] ?? []) {
-          const condition = { path: part === "dates" ? "time.date" : "args.x", op, value, ...(part === "intercept" ? { compare: "intercept" } : {}) };
+          const condition = {
+            path: part === "dates" ? "time.date" : "args.x",
+            op,
+            value,
+            ...(part === "intercept" ? { compare: "intercept" } : {}),
+          };
           const found = ask(condition, section, part === "dates" ? { time: { date: x } } : { args: { x } });
           expect({ condition, x, found: String(found) }).toEqual({ condition, x, found: truth });
         }
@@ -56,8 +65,10 @@ test("the model agrees with the truth table: logic and references", () => {
     F: { path: "args.t", op: "eq", value: 2 },
     U: { path: "args.nowhere", op: "eq", value: 1 },
   };
-  const spelled = (value: unknown): unknown => JSON.parse(JSON.stringify(value), (_, part) => (typeof part === "string" ? (letters[part] ?? part) : part));
-  for (const { condition, truth } of table.logic) expect([condition, ask(spelled(condition), "deny_if", { args: { t: 1 } })]).toEqual([condition, truth]);
+  const spelled = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value), (_, part) => (typeof part === "string" ? (letters[part] ?? part) : part));
+  for (const { condition, truth } of table.logic)
+    expect([condition, ask(spelled(condition), "deny_if", { args: { t: 1 } })]).toEqual([condition, truth]);
   for (const { condition, truth, ...facts } of table.references) {
     expect([condition, facts, ask(condition, "deny_if", facts)]).toEqual([condition, facts, truth]);
   }
