@@ -83,3 +83,11 @@ test("[fail-closed] what failed open counts as recorded only once a sink has tak
   const open = { ...canary(), type: "decision", failedOpen: ["store"] } as unknown as DecisionEvent;
   expect(await trail.write(open)).toMatchObject({ recorded: false, failure: undefined });
 });
+
+test("[fail-closed] what a sink throws need not be readable", async () => {
+  const unreadable: unknown[] = [Object.create(null), Object.assign(new Error(), { message: Symbol("no text") })];
+  for (const thrown of unreadable) {
+    const trail = createAuditTrail({ required: true, write: () => Promise.reject(thrown) }, 50);
+    expect(await trail.write(canary())).toMatchObject({ failure: expect.stringContaining("a required audit sink failed") });
+  }
+});

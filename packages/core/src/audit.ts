@@ -164,8 +164,13 @@ export function within<T>(ms: number, promise: PromiseLike<T>): Promise<T> {
   });
 }
 
+/** What was thrown, as text. Throws nothing itself: a host can throw what no text can be made of. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return "what was thrown cannot be read";
+  }
 }
 
 /** A sink that keeps events in memory, the newest `max` (default 10,000) of them; for tests and demos. */

@@ -1,4 +1,5 @@
 import type { ApprovalRecord } from "./approval-store.ts";
+import { reasonOf } from "./audit.ts";
 import type { Denial } from "./decide.ts";
 import type { LimitRefusal } from "./limits.ts";
 import { describeBounds } from "./would-pass.ts";
@@ -110,12 +111,11 @@ export function overLimit(limit: LimitRefusal): Refusing {
 }
 
 export function storeDown(error: unknown): Refusing {
-  const reason = error instanceof Error ? error.message : String(error);
   return {
     rule: "(store)",
     code: "store_unavailable",
     message: `${notPermitted} Its limits cannot be checked now.`,
-    detail: `the counter store failed: ${reason}`,
+    detail: `the counter store failed: ${reasonOf(error)}`,
   };
 }
 
