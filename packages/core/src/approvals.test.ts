@@ -85,10 +85,7 @@ test("[fail-closed] only a verdict of exactly the typed shape approves", async (
     expect(await refund(guard, session, { amount: 50 })).toMatchObject({ outcome: "deny", code: "approval_refused" });
   }
   const throwing = guardWith({ approve: () => Promise.reject(new Error("no screen")) });
-  expect(await refund(throwing.guard, throwing.session, { amount: 50 })).toMatchObject({
-    code: "approval_refused",
-    detail: expect.stringContaining("no screen"),
-  });
+  expect(await refund(throwing.guard, throwing.session, { amount: 50 })).toMatchObject({ code: "approval_refused" });
 });
 
 test("a person sees the call, why it is held, and the same fingerprint as the record", async () => {
@@ -474,4 +471,16 @@ test("a call that is made again after its question was withdrawn is asked anew, 
   expect(await first).toMatchObject({ code: "cancelled" });
   expect(asked[0]?.aborted).toBe(true);
   expect(await guard.admit({ session, tool: "pay", arguments: {} })).toMatchObject({ outcome: "allow" });
+});
+
+test("[fail-closed] what an approver throws refuses the call, and is told to the operator alone", async () => {
+  const secret = "https://chat.example/hooks/T0-secret";
+  const approve: Approver = () => {
+    throw new Error(`POST ${secret} failed`);
+  };
+  const { guard, session, audit } = guardWith({ approve });
+  const refused = await refund(guard, session, { amount: 50 });
+  expect(refused).toMatchObject({ code: "approval_refused", message: expect.stringContaining("the approver failed") });
+  expect(JSON.stringify(refused)).not.toContain(secret);
+  expect(audit.events).toContainEqual(expect.objectContaining({ type: "anomaly", problem: expect.stringContaining(secret) }));
 });

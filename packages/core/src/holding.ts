@@ -44,7 +44,7 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
   if (earlier) {
     // What the approver says now is not looked at: the answer that stands is the one that was recorded.
     if (request.replays && request.approve && earlier.binding === binding.binding)
-      await verdictOf(request.approve, requestOf(earlier, secretPaths(call), call.state.ending.signal));
+      await verdictOf(call, request.approve, requestOf(earlier, secretPaths(call), call.state.ending.signal));
     return accept(call, earlier);
   }
 
@@ -151,7 +151,7 @@ async function answerOf(
   signal: AbortSignal,
 ): Promise<ApprovalRecord | undefined> {
   const { guard, record } = call;
-  const verdict = await verdictOf(approve, requestOf(pending, secretPaths(call), signal));
+  const verdict = await verdictOf(call, approve, requestOf(pending, secretPaths(call), signal));
   const edited =
     verdict.approved && verdict.arguments ? restoreSecrets(verdict.arguments, pending.arguments ?? {}, secretPaths(call)) : undefined;
   const answered = await guard.approvals.answer(
@@ -172,12 +172,15 @@ async function answerOf(
   return answered;
 }
 
-async function verdictOf(approve: Approver, asked: ApprovalRequest): Promise<Verdict> {
+async function verdictOf(call: Passage, approve: Approver, asked: ApprovalRequest): Promise<Verdict> {
   try {
     return readVerdict(await approve(asked));
   } catch (error) {
     if (causeOfSuspension(error)) throw error;
-    return { approved: false, reason: `the approver failed: ${reasonOf(error)}` };
+    // The model reads a refusal's reason; what an approver throws (an address, a token) is for the operator.
+    const problem = `the approver failed on request \`${asked.id}\`: ${reasonOf(error)}`;
+    await call.guard.recorder.note({ type: "anomaly", server: call.server, problem });
+    return { approved: false, reason: "the approver failed" };
   }
 }
 
