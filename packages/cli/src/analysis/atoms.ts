@@ -11,7 +11,7 @@ import {
 } from "@holdpoint/core";
 
 export type Truth = true | false | "unknown";
-export type Section = "require" | "deny_if" | "require_approval";
+type Section = "require" | "deny_if" | "require_approval";
 export type Rule = CompiledPolicy["layers"][number]["others"]["require"][number];
 export type Facts = Parameters<Rule["test"]>[0];
 type Comparison = Extract<Condition, { op: Operator }>;

@@ -118,7 +118,7 @@ function samplesFor(atoms: readonly Atom[], domain: Domain): readonly Value[] {
 }
 
 /** Each number, and one in each gap; a whole one where there is one. */
-export function numbersAround(given: readonly number[]): readonly number[] {
+function numbersAround(given: readonly number[]): readonly number[] {
   const points = [...new Set(given)].sort((a, b) => a - b);
   const [first] = points;
   const last = points.at(-1);

@@ -3,7 +3,7 @@ import { compilePolicy } from "@holdpoint/core";
 import { type Atom, type Formula, formulaOf, type Rule, type Truth } from "./atoms.ts";
 import type { State } from "./states.ts";
 
-export type CompiledTool = CompiledPolicy["layers"][number]["others"];
+type CompiledTool = CompiledPolicy["layers"][number]["others"];
 export type Limit = CompiledTool["limits"][number];
 
 /** How far a call gets: 0 denied, 1 held for a person, 2 let through. */

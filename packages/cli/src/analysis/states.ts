@@ -15,7 +15,7 @@ export interface Space {
 }
 
 /** With more states than this, nothing is said. */
-export const mostStates = 200_000;
+const mostStates = 200_000;
 
 /** `undefined` where there are too many states to look through. */
 export function spaceOf(formulas: readonly Formula[], stage: Stage): Space | undefined {
