@@ -223,7 +223,7 @@ function askingOn(terminal: Terminal): Asking {
       for (const [index, tool] of tools.entries()) choices.set(tool.name, await chooseFor(tool, `${index + 1}/${tools.length}`));
       return choices;
     },
-    mayReplace: async (path, why) => answered(await confirm({ ...common, message: `Replace ${path}? ${why}.`, initialValue: false })),
+    mayReplace: async (path, why) => answered(await confirm({ ...common, message: `Replace ${path}? (${why})`, initialValue: false })),
     async end(written) {
       const steps = written.length === 0 ? "nothing was written" : `${written.map((path) => `wrote ${path}`).join("\n")}`;
       box(steps, "done", common);
