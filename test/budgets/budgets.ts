@@ -1,0 +1,55 @@
+/** What one package may cost those who install it. A number is raised on purpose, in the change that needs it, and lowered when a change earns it. */
+export interface Budget {
+  /** Direct runtime dependencies, ours included; optional peers left out. */
+  readonly dependencies: number;
+  /** By entry: its minified and gzipped size in bytes, its third-party dependencies included, other packages of ours and peers left out. */
+  readonly bytes: Readonly<Record<string, number>>;
+}
+
+/** Measured sizes with about 7 % of room. */
+export const budgets: Readonly<Record<string, Budget>> = {
+  core: {
+    dependencies: 7,
+    bytes: {
+      ".": 153_000,
+      "./node": 9_600,
+      "./otel": 1_600,
+      "./risk": 15_200,
+      "./import": 148_000,
+      "./print-types": 2_800,
+    },
+  },
+  mcp: { dependencies: 1, bytes: { ".": 8_500 } },
+  "ai-sdk": { dependencies: 2, bytes: { ".": 4_700 } },
+  langchain: { dependencies: 2, bytes: { ".": 7_600 } },
+  stores: { dependencies: 1, bytes: { "./sqlite": 5_200, "./redis": 7_000, "./postgres": 8_000 } },
+  testing: {
+    dependencies: 1,
+    bytes: {
+      ".": 12_300,
+      "./msw": 300,
+      "./vitest": 5_200,
+      "./vitest-reporter": 1_500,
+      "./properties": 5_600,
+      "./contracts": 8_000,
+    },
+  },
+  cli: { dependencies: 8, bytes: { ".": 190_000 } },
+};
+
+/** Modules that Node loads for an import, dependencies included: what an import costs, without a clock. */
+export const modules: Readonly<Record<string, number>> = {
+  "@holdpoint/core": 200,
+  "@holdpoint/core/node": 172,
+  "@holdpoint/core/otel": 215,
+  "@holdpoint/core/risk": 12,
+  "@holdpoint/core/import": 235,
+  "@holdpoint/core/print-types": 5,
+  "@holdpoint/mcp": 215,
+  "@holdpoint/ai-sdk": 225,
+  "@holdpoint/langchain": 515,
+  "@holdpoint/stores/sqlite": 210,
+  "@holdpoint/stores/redis": 212,
+  "@holdpoint/stores/postgres": 213,
+  "@holdpoint/testing": 222,
+};
