@@ -442,6 +442,35 @@ test("`resume` makes the approved call over the connection of who asked, once", 
   expect(sent).toEqual([{ amount: 50 }]);
 });
 
+test("`resume` makes a call once, as it was edited, also where the policy asks nobody any more", async () => {
+  const { guard, session, audit } = guardWith({ approvals: memoryApprovals() });
+  const sent: object[] = [];
+  guard.route(session, undefined, async (call) => {
+    const admitted = await refund(guard, session, call.arguments);
+    if (admitted.outcome === "allow") sent.push(admitted.arguments);
+  });
+  const waiting = await refund(guard, session, { amount: 50 });
+  const id = waiting.outcome === "deny" ? (waiting.approval?.id ?? "") : "";
+  await guard.approvals.approve(id, { by: "bob", edited: { amount: 30 } });
+  guard.update({ version: "1", default: "deny", tools: { refund: {} } });
+  const twice = await Promise.allSettled([guard.resume(id), guard.resume(id)]);
+  expect(twice.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+  await expect(guard.resume(id)).rejects.toThrow("is used");
+  expect(sent).toEqual([{ amount: 30 }]);
+  expect(audit.events.filter(({ type }) => type === "approval.used")).toHaveLength(1);
+});
+
+test("`resume` of a request that is being resumed asks nobody again", async () => {
+  const { guard, session } = guardWith({ approvals: memoryApprovals() });
+  guard.route(session, undefined, (call) => refund(guard, session, call.arguments));
+  const waiting = await refund(guard, session, { amount: 50 });
+  const id = waiting.outcome === "deny" ? (waiting.approval?.id ?? "") : "";
+  await guard.approvals.approve(id, { by: "bob" });
+  const twice = await Promise.allSettled([guard.resume(id), guard.resume(id)]);
+  expect(twice.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+  expect(await guard.approvals.list({ status: "pending" })).toEqual([]);
+});
+
 test("`preview` says what would be decided and leaves no trace", async () => {
   const { guard, session, audit } = guardWith({ approve: () => ({ approved: true }) });
   const before = audit.events.length;

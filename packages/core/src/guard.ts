@@ -4,7 +4,6 @@ import type { ApprovalRecord, ApprovalStore } from "./approval-store.ts";
 import { type Approvals, manageApprovals } from "./approvals.ts";
 import { type AuditSinks, createAuditTrail } from "./audit.ts";
 import type { Outcome } from "./audit-event.ts";
-import { canonicalJson } from "./canonical-json.ts";
 import { type CompiledPolicy, compilePolicy, toolOf } from "./compile-policy.ts";
 import { longWindows, resetCounters } from "./counter-lifetime.ts";
 import type { CounterStore, MaybePromise } from "./counter-store.ts";
@@ -22,6 +21,7 @@ import { PolicyError } from "./policy-error.ts";
 import type { PolicyDocument } from "./policy-schema.ts";
 import { createRecorder } from "./recorder.ts";
 import type { Refusal } from "./refusal.ts";
+import { createResume, type Route, type RoutedConnection } from "./resume.ts";
 import { createSession, type Identity, type Session, type SessionState, stateOf } from "./session.ts";
 
 export interface GuardOptions {
@@ -117,8 +117,6 @@ export interface Guard {
   resume(id: string): Promise<unknown>;
 }
 
-export type Route = (call: { readonly tool: string; readonly arguments: JsonObject }) => Promise<unknown>;
-
 /**
  * Makes the hold point: one guard for an agent process, whatever number of servers and frameworks its calls go through.
  *
@@ -146,7 +144,7 @@ export function createGuard(options: GuardOptions): Guard {
   });
   const pins = options.pins && parsePins(options.pins);
   const policies = new Map<string, CompiledPolicy>();
-  const routes = new Set<{ readonly session: Session; readonly server: string; readonly send: Route }>();
+  const routes = new Set<RoutedConnection>();
   let ids = 0;
   checkTogether(options, store);
   for (const [server, source] of sourcesOf(options)) policies.set(server, load(server, source));
@@ -242,23 +240,7 @@ export function createGuard(options: GuardOptions): Guard {
       return () => void routes.delete(route);
     },
     refuse: (request, refusing) => refuse(openPassage(request, guard.serverName(request.server), parts), refusing),
-    async resume(approval) {
-      const record = await approvals.get(approval, now());
-      if (record?.status !== "approved" || !record.arguments) {
-        throw new HoldpointError(
-          "not_resumable",
-          `approval \`${approval}\` ${record ? `is ${record.status}` : "is not known"}: only an approved request can be resumed`,
-        );
-      }
-      const route = [...routes].find((each) => each.server === record.server && sameIdentity(each.session.context, record.context));
-      if (!route) {
-        throw new HoldpointError(
-          "not_resumable",
-          `no connection to server \`${record.server}\` stands under the identity that asked: guard a client with it first`,
-        );
-      }
-      return route.send({ tool: record.tool, arguments: record.arguments });
-    },
+    resume: createResume(parts, routes),
   };
   return guard;
 
@@ -284,13 +266,6 @@ function checkTogether(options: GuardOptions, store: CounterStore): void {
       "a store that several machines share needs `namespace`: name the application, so that its counters are its own",
     );
   }
-}
-
-/** A run is not part of who calls: the call that uses a yes is often made by a later run. */
-function sameIdentity(one: JsonObject, other: JsonObject): boolean {
-  const { run: _one, ...rest } = one;
-  const { run: _other, ...otherRest } = other;
-  return canonicalJson(rest) === canonicalJson(otherRest);
 }
 
 /** 96 random bits, as text that is safe in a URL and on a command line. */
