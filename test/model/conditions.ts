@@ -118,7 +118,8 @@ function compare({ path, op, value, compare: manner }: Comparison, found: Json, 
       return equal(found, expected);
     case "in": {
       if (!Array.isArray(expected)) return "unknown";
-      const comparable = expected.filter((entry) => manner === "intercept" || typeOf(entry) === typeOf(found));
+      if (manner === "intercept") return expected.some((entry) => equal(found, entry) === true);
+      const comparable = expected.filter((entry) => typeOf(entry) === typeOf(found));
       return comparable.length === 0 ? "unknown" : anyOf(comparable.map((entry) => equal(found, entry)));
     }
     case "contains":

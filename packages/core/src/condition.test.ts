@@ -70,6 +70,15 @@ test("truth table: equality as Intercept has it", () => {
   }
 });
 
+test("[fail-closed] as Intercept has it, nothing is outside of what is no list", () => {
+  for (const op of ["in", "not_in"] as const) {
+    const condition = { path: "args.x", op, value: { from: "context.allowed" }, compare: "intercept" } as const;
+    for (const allowed of ["a", 1, null, { a: 1 }])
+      expect(ask(condition, { section: "require" }, factsOf({ args: { x: "b" }, context: { allowed } }))).toBe(false);
+    expect(ask(condition, { section: "require" }, factsOf({ args: { x: "b" }, context: { allowed: ["a"] } }))).toBe(op === "not_in");
+  }
+});
+
 test("truth table: dates are ordered on time.date", () => {
   for (const { op, value, ...samples } of table.dates) {
     for (const truth of [true, false] as const) {

@@ -10,7 +10,13 @@ export const interceptMatchers: Partial<Record<Operator, (expected: Json) => Mat
   eq: equalTo,
   neq: (expected) => negated(equalTo(expected)),
   in: oneOf,
-  not_in: (expected) => negated(oneOf(expected)),
+  not_in(expected) {
+    const matches = oneOf(expected);
+    return (actual) => {
+      const truth = matches(actual);
+      return truth === "unknown" ? truth : !truth;
+    };
+  },
   contains(expected) {
     const equals = equalTo(expected);
     return function contains(actual) {
@@ -24,8 +30,10 @@ function negated(matcher: (actual: Json) => boolean): Matcher {
   return (actual) => !matcher(actual);
 }
 
-function oneOf(expected: Json): (actual: Json) => boolean {
-  const entries = (Array.isArray(expected) ? (expected as readonly Json[]) : []).map(equalTo);
+/** Nothing can be said of what is no list: an empty one would let everything be outside of it. */
+function oneOf(expected: Json): Matcher {
+  if (!Array.isArray(expected)) return () => "unknown";
+  const entries = (expected as readonly Json[]).map(equalTo);
   return (actual) => entries.some((equals) => equals(actual));
 }
 
