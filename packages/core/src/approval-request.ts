@@ -55,15 +55,15 @@ export interface Binding {
 
 /**
  * What a yes to `rules` is bound to (design §6). Changing any of it asks again. A run is left out of the identity: the call that uses a durable
- * yes is often made by a later run of the same session.
+ * yes is often made by a later run of the same session. What is offered to a session without a name of its own reaches no further than that object.
  */
 export function bind(
   call: Call,
   rules: readonly CompiledApproval[],
-  around: { namespace: string; definition: string | undefined; policy: string },
+  around: { namespace: string; session: string; definition: string | undefined; policy: string },
 ): Binding {
   const { run: _run, ...identity } = call.context;
-  const { session: _session, ...lasting } = identity;
+  const { session: named, ...lasting } = identity;
   const common = {
     namespace: around.namespace,
     server: call.server,
@@ -72,7 +72,7 @@ export function bind(
     rules: rules.map((rule) => rule.hash).sort(),
     policy: rules.some((rule) => rule.holdsFunction) ? around.policy : null,
   };
-  const bySession = contentHash({ ...common, identity, wide: "session" });
+  const bySession = contentHash({ ...common, identity, session: named ?? around.session, wide: "session" });
   const byMatch = contentHash({ ...common, identity: lasting, wide: "matching" });
   return {
     binding: contentHash({ ...common, identity, arguments: call.arguments }),

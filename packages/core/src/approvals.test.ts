@@ -342,6 +342,18 @@ test("a yes reaches further only where the rule offers it and the approver takes
   expect(await narrow.guard.approvals.list({ status: "approved" })).toEqual([]);
 });
 
+test("a yes for a session covers no other one, also where neither has a name", async () => {
+  const offering: PolicyDocument = {
+    ...refunds,
+    tools: { refund: { require_approval: [{ conditions: [], widen: { to: "session", for: "5m", uses: 9 } }] } },
+  };
+  let asked = 0;
+  const { guard, session } = guardWith({ policy: offering, approve: () => ({ approved: asked++ === 0, widen: true }) });
+  await refund(guard, session, { amount: 1 });
+  expect((await refund(guard, session.with({ run: "2" }), { amount: 2 })).outcome).toBe("allow");
+  expect(await refund(guard, guard.session({ user: "ann" }), { amount: 3 })).toMatchObject({ code: "approval_refused" });
+});
+
 test("a widened yes can be taken back", async () => {
   const offering: PolicyDocument = {
     version: "1",

@@ -84,7 +84,12 @@ async function approvedInHostFlow(call: Passage, binding: Binding): Promise<Appr
 }
 
 export function bindingOf(call: Passage, asking: readonly CompiledApproval[]): Binding {
-  const around = { namespace: call.guard.namespace, definition: digestOf(call.definition), policy: call.policy?.digest ?? "" };
+  const around = {
+    namespace: call.guard.namespace,
+    session: call.request.session.id,
+    definition: digestOf(call.definition),
+    policy: call.policy?.digest ?? "",
+  };
   return bind(asCall(call), asking, around);
 }
 

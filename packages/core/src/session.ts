@@ -24,7 +24,7 @@ export interface Session {
   readonly context: JsonObject;
   /** The same session with more identity, such as the run of one request. It ends with its origin. */
   with(identity: Identity): Session;
-  /** Ends it: later calls are denied, its lifetime counters and its pending requests for approval go. */
+  /** Ends it: later calls are denied, its lifetime counters go, and nobody is waited for. Requests for approval stay in their store until they expire. */
   end(): Promise<void>;
 }
 
