@@ -64,10 +64,11 @@ function checkLists(lists: RuleLists, at: At, schemas: Schemas, report: Report):
 }
 
 function checkEntry(entry: Entry, at: At, schemas: Schemas, report: Report): void {
-  if (!("conditions" in entry)) return checkCondition(entry, at, undefined, schemas, report);
-  for (const [index, condition] of entry.conditions.entries()) {
-    checkCondition(condition, [...at, "conditions", index], undefined, schemas, report);
-  }
+  const conditions =
+    "conditions" in entry
+      ? entry.conditions.map((condition, index) => [condition, ["conditions", index]] as const)
+      : [[entry, []] as const];
+  for (const [condition, place] of conditions) checkCondition(condition, [...at, ...place], undefined, schemas, report);
 }
 
 /** `list` is the path of the list that the innermost enclosing `each` goes through. */
