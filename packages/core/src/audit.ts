@@ -19,12 +19,14 @@ export interface Written {
   readonly failure: string | undefined;
   /** True where at least one sink took it; only then may a `failMode: "open"` be used. */
   readonly recorded: boolean;
+  /** The required sinks that have not taken it; absent where each has. */
+  readonly owedTo?: readonly AuditSink[] | undefined;
 }
 
 export interface AuditTrail {
   readonly wantsMac: boolean;
-  /** Hands the event to every sink, and waits for the required ones. */
-  write(event: AuditEvent): MaybePromise<Written>;
+  /** Hands the event to every sink, or to those in `to` alone, and waits for the required ones. */
+  write(event: AuditEvent, to?: readonly AuditSink[]): MaybePromise<Written>;
   /** How often an optional sink failed, or an event was dropped because it was too slow. */
   readonly failures: number;
 }
@@ -44,6 +46,7 @@ interface Outlet {
 interface Handing {
   failure: string | undefined;
   recorded: boolean;
+  owedTo: AuditSink[] | undefined;
   waiting: Promise<void>[] | undefined;
 }
 
@@ -59,11 +62,12 @@ export function createAuditTrail(sinks: AuditSinks | undefined, timeoutMs: numbe
   let failures = 0;
   let behind = 0;
 
-  function hand(event: AuditEvent): MaybePromise<Written> {
-    const handing: Handing = { failure: undefined, recorded: false, waiting: undefined };
+  function hand(event: AuditEvent, to?: readonly AuditSink[]): MaybePromise<Written> {
+    const handing: Handing = { failure: undefined, recorded: false, owedTo: undefined, waiting: undefined };
     // What failed open stands only where a sink has taken it: here the optional ones are waited for as well.
     const mustBeTaken = event.type === "decision" && event.failedOpen !== undefined;
     for (const outlet of outlets) {
+      if (to && !to.includes(outlet.sink)) continue;
       if (outlet.unsettled >= mostUnsettled) {
         failures++;
         if (outlet.dropped++ === 0) behind++;
@@ -103,7 +107,10 @@ export function createAuditTrail(sinks: AuditSinks | undefined, timeoutMs: numbe
   }
   function fail(outlet: Outlet, error: unknown, handing: Handing): void {
     failures++;
-    if (outlet.sink.required) handing.failure ??= `a required audit sink failed: ${reasonOf(error)}`;
+    if (!outlet.sink.required) return;
+    handing.failure ??= `a required audit sink failed: ${reasonOf(error)}`;
+    handing.owedTo ??= [];
+    handing.owedTo.push(outlet.sink);
   }
   /** Tells every sink what one of them missed. A report that a required sink could not take is made again with the next event. */
   async function reportGaps(event: AuditEvent): Promise<void> {
@@ -126,9 +133,9 @@ export function createAuditTrail(sinks: AuditSinks | undefined, timeoutMs: numbe
     get failures() {
       return failures;
     },
-    write(event) {
+    write(event, to) {
       if (behind > 0) void reportGaps(event);
-      return hand(event);
+      return hand(event, to);
     },
   };
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { memoryAudit } from "./audit.ts";
+import { type AuditSink, memoryAudit } from "./audit.ts";
 import type { DecisionEvent, OutcomeEvent } from "./audit-event.ts";
 import { createGuard, type Guard, type GuardOptions } from "./guard.ts";
 import { CounterStoreError } from "./holdpoint-error.ts";
@@ -481,4 +481,27 @@ test("[no-over-admission] whatever the interleaving of admissions and answers, a
     ),
     { numRuns: 100 },
   );
+});
+
+test("[one-decision-one-record] what is owed to a sink is paid once, and to no sink that has it", async () => {
+  const others = memoryAudit();
+  const kept: string[] = [];
+  let down = true;
+  const required: AuditSink = {
+    required: true,
+    async write(event) {
+      await Promise.resolve();
+      if (down) throw new Error("disk full");
+      kept.push(event.id);
+    },
+  };
+  const guard = createGuard({ policy: { version: "1", default: "allow", tools: {} }, audit: [others, required] });
+  const session = guard.session();
+  const three = () => Promise.all([1, 2, 3].map((n) => guard.admit({ session, tool: "t", arguments: { n } })));
+  for (const refused of await three()) expect(refused).toMatchObject({ code: "audit_unavailable" });
+  down = false;
+  for (const admitted of await three()) expect(admitted.outcome).toBe("allow");
+  const seen = others.events.map(({ id }) => id);
+  expect(new Set(seen).size).toBe(seen.length);
+  expect([...kept].sort()).toEqual([...seen].sort());
 });

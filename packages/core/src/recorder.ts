@@ -1,4 +1,4 @@
-import { type AuditTrail, isPromise, type Written } from "./audit.ts";
+import { type AuditSink, type AuditTrail, isPromise, type Written } from "./audit.ts";
 import type { ApprovalEvent, AuditEvent, DecisionEvent, Outcome } from "./audit-event.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { auditedFields, type CompiledPolicy, toolOf } from "./compile-policy.ts";
@@ -57,7 +57,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
 class Ledger {
   readonly options: RecorderOptions;
   readonly mac: (text: string) => string;
-  readonly #owed: AuditEvent[] = [];
+  readonly #owed: { readonly event: AuditEvent; to: readonly AuditSink[] | undefined }[] = [];
+  #paying: Promise<string | undefined> | undefined;
   #dropped = 0;
   #events = 0;
   #stampedAt = Number.NaN;
@@ -81,7 +82,7 @@ class Ledger {
   /** Hands an event to the sinks; one that a required sink cannot take is owed. */
   write(event: AuditEvent): MaybePromise<void> {
     const written = this.options.trail.write(event);
-    const noted = ({ failure }: Written) => (failure === undefined ? undefined : this.#owe(event));
+    const noted = ({ failure, owedTo }: Written) => (failure === undefined ? undefined : this.#owe(event, owedTo));
     return isPromise(written) ? (written as Promise<Written>).then(noted) : noted(written);
   }
 
@@ -94,30 +95,38 @@ class Ledger {
 
   #release(event: DecisionEvent): MaybePromise<Obstacle | undefined> {
     const written = this.options.trail.write(event);
-    const verdict = ({ failure, recorded }: Written) => {
-      if (failure !== undefined) this.#owe(event);
+    const verdict = ({ failure, recorded, owedTo }: Written) => {
+      if (failure !== undefined) this.#owe(event, owedTo);
       const reason = failure ?? (event.failedOpen && !recorded ? "what failed open could not be recorded" : undefined);
       return reason === undefined ? undefined : { reason, decided: true };
     };
     return isPromise(written) ? (written as Promise<Written>).then(verdict) : verdict(written);
   }
 
-  #owe(event: AuditEvent): void {
+  #owe(event: AuditEvent, to: readonly AuditSink[] | undefined): void {
     if (this.#owed.length >= mostOwed) {
       this.#owed.shift();
       this.#dropped++;
     }
-    this.#owed.push(event);
+    this.#owed.push({ event, to });
   }
 
-  /** Pays what is owed, oldest first; the reason where it still cannot be paid. */
-  async #pay(): Promise<string | undefined> {
+  /** Pays what is owed, once for all calls that wait for it; the reason where it still cannot be paid. */
+  #pay(): Promise<string | undefined> {
+    this.#paying ??= this.#payAll().finally(() => {
+      this.#paying = undefined;
+    });
+    return this.#paying;
+  }
+
+  /** Oldest first, and to those sinks alone that have not taken it. */
+  async #payAll(): Promise<string | undefined> {
     const { trail } = this.options;
-    while (this.#owed.length > 0) {
-      const event = this.#owed[0] as AuditEvent;
-      const { failure } = await trail.write(event);
+    for (let [oldest] = this.#owed; oldest; [oldest] = this.#owed) {
+      const { failure, owedTo } = await trail.write(oldest.event, oldest.to);
+      oldest.to = owedTo;
       if (failure !== undefined) return failure;
-      if (this.#owed[0] === event) this.#owed.shift();
+      if (this.#owed[0] === oldest) this.#owed.shift();
     }
     if (this.#dropped === 0) return undefined;
     const problem = `${this.#dropped} events could not be kept while the audit was down`;
