@@ -238,5 +238,7 @@ function keepSlots({ guard }: Passage, taken: Taken): () => void {
   const timer = setInterval(() => {
     for (const { reservation } of slots) once([], guard.storeTimeoutMs, () => store.renew?.(reservation, guard.now()));
   }, store.renewEveryMs);
+  // A call that nobody settles must not keep its process alive.
+  (timer as { unref?: () => void }).unref?.();
   return () => clearInterval(timer);
 }
