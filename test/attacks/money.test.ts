@@ -11,7 +11,14 @@ const policy = definePolicy({
   default: "deny",
   tools: {
     refund: {
-      require: [{ path: "args.amount", op: "lte", value: 100 }],
+      require: [
+        {
+          conditions: [
+            { path: "args.amount", op: "gt", value: 0 },
+            { path: "args.amount", op: "lte", value: 100 },
+          ],
+        },
+      ],
       limits: [
         {
           counter: "refunds",

@@ -16,7 +16,12 @@ const policy = definePolicy({
   tools: {
     list_pods: {},
     delete_pod: {
-      require: [{ not: { path: "args.name", op: "contains", value: "*" } }],
+      arguments: {
+        type: "object",
+        properties: { namespace: { type: "string" }, name: { type: "string", pattern: "^[a-z0-9-]+$" } },
+        required: ["namespace", "name"],
+        additionalProperties: false,
+      },
       limits: [{ counter: "deleted pods", window: "hour", max: 5 }],
     },
   },
@@ -37,6 +42,8 @@ const script = [
     call("delete_pod", { namespace: "staging,production", name: "worker-1" }),
     call("delete_pod", { Namespace: "staging", name: "worker-1" }),
     call("delete_pod", { namespace: "staging", name: "*" }),
+    call("delete_pod", { namespace: "staging", name: ["worker-1", "*"] }),
+    call("delete_pod", { namespace: "staging", name: "worker-1", all_namespaces: true }),
   ),
   does(call("delete_pod", { namespace: "staging", name: "worker-1" })),
 ];
@@ -55,5 +62,5 @@ test("wrong namespace: another namespace, none, and near misses are refused, and
   const { told, deleted } = await run(createGuard({ policy }).session({ user: "ann" }));
   expect(deleted).toEqual([{ namespace: "staging", name: "worker-1" }]);
   expect(told[1]).toBe("delete_pod: [HOLDPOINT DENIED] Name the namespace: staging or preview.");
-  expect(told.slice(1, 10).every((text) => text.includes("[HOLDPOINT DENIED]"))).toBe(true);
+  expect(told.slice(1, 12).every((text) => text.includes("[HOLDPOINT DENIED]"))).toBe(true);
 });
