@@ -1,4 +1,4 @@
-import { createGuard, CounterStoreError, type GuardOptions, memoryStore, type PolicyDocument } from "@holdpoint/core";
+import { CounterStoreError, createGuard, type GuardOptions, memoryStore, type PolicyDocument } from "@holdpoint/core";
 import { guardClient } from "@holdpoint/mcp";
 import { expect, test } from "vitest";
 import { majors, upstream } from "./majors.ts";
@@ -6,7 +6,10 @@ import { majors, upstream } from "./majors.ts";
 const policy: PolicyDocument = {
   version: "1",
   default: "allow",
-  all_tools: { limits: [{ counter: "calls", window: "minute", max: 100 }], require_approval: [{ path: "args.amount", op: "gt", value: 5, when_missing: false }] },
+  all_tools: {
+    limits: [{ counter: "calls", window: "minute", max: 100 }],
+    require_approval: [{ path: "args.amount", op: "gt", value: 5, when_missing: false }],
+  },
 };
 
 const down = () => {

@@ -26,9 +26,9 @@ const call: fc.Arbitrary<ModelCall> = fc.record({
 });
 const mode = fc.constantFrom("enforce" as const, "enforce" as const, "observe" as const);
 
-const callsEach = 40;
+const callsEach = 50;
 
-test("the engine decides as the model does, rule for rule", () => {
+test("the engine decides as the model does, rule for rule", { timeout: 3_600_000 }, () => {
   let compared = 0;
   fc.assert(
     fc.property(
@@ -43,9 +43,9 @@ test("the engine decides as the model does, rule for rule", () => {
         }
       },
     ),
-    { numRuns: cases(60_000) / callsEach },
+    { numRuns: cases(40_000) / callsEach },
   );
-  expect(compared).toBeGreaterThanOrEqual(cases(60_000));
+  expect(compared).toBeGreaterThanOrEqual(cases(40_000));
 });
 
 function byEngine(policy: CompiledPolicy, call: ModelCall, mode: "enforce" | "observe") {

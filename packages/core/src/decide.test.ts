@@ -155,6 +155,36 @@ test("a denial shows every condition and what it saw", () => {
   });
 });
 
+test("a denial says by its code and detail what kind of rule refused, and teaches only where the rule says so", () => {
+  const document: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    hide: ["gone"],
+    tools: {
+      pay: {
+        arguments: { required: ["to"] },
+        require: [{ path: "args.amount", op: "lte", value: 5 }],
+        deny_if: [{ path: "args.to", op: "eq", value: "eve", explain: "model" }],
+      },
+    },
+  };
+  const said = (tool: string, args: Call["arguments"] = {}) => {
+    const denial = verdict(document, callOf(tool, args));
+    return denial.outcome === "deny" ? [denial.code, denial.detail, denial.explains, denial.wouldPass !== undefined] : [];
+  };
+  expect(said("gone")).toEqual(["hidden", "`hide` names `gone`", false, false]);
+  expect(said("other")).toEqual(["default_deny", "`tools` does not list `other`, and `default` is `deny`", false, false]);
+  expect(said("pay")).toEqual(["arguments_invalid", expect.stringContaining("`to`"), false, false]);
+  expect(said("pay", { to: "bob", amount: 6 })).toEqual(["require", "`args.amount lte 5` is false", false, true]);
+  expect(said("pay", { to: "eve", amount: 5 })).toEqual(["deny_if", '`args.to eq "eve"` is true', true, expect.any(Boolean)]);
+  expect(said("pay", { to: "bob", amount: 5 })).toEqual([]);
+  expect(decide(undefined, callOf("pay"), facts)).toMatchObject({
+    code: "no_policy",
+    detail: "no policy for server `default`",
+    evaluated: [],
+  });
+});
+
 test("what would pass was decided again: bounds of several rules together", () => {
   const document: PolicyDocument = {
     version: "1",
@@ -179,6 +209,35 @@ test("what would pass was decided again: bounds of several rules together", () =
   });
   const hopeless = verdict({ version: "1", default: "deny", tools: { pay: { deny_if: [{ conditions: [] }] } } }, callOf("pay"));
   expect(hopeless.outcome === "deny" && hopeless.wouldPass).toBeUndefined();
+});
+
+test("what would pass goes on past limits and approvals, as far as their literals say", () => {
+  const rules = (deny_if: object[], require_approval: object[]) =>
+    ({
+      version: "1",
+      default: "deny",
+      tools: {
+        pay: {
+          deny_if,
+          require_approval,
+          limits: [{ counter: "sum", window: "hour", max: "300.5", increment_from: "args.amount", unit: "none" }],
+        },
+      },
+    }) as PolicyDocument;
+  const bounds = (document: PolicyDocument) => {
+    const denial = verdict(document, callOf("pay", { amount: 900 }));
+    return denial.outcome === "deny" ? denial.wouldPass : denial.outcome;
+  };
+  const over = { path: "args.amount", op: "gt", value: 500 };
+  expect(bounds(rules([over], []))).toEqual({ arguments: [{ path: "args.amount", op: "lte", value: 300.5 }] });
+  expect(bounds(rules([], []))).toEqual({ arguments: [{ path: "args.amount", op: "lte", value: 300.5 }] });
+  expect(bounds(rules([over], [{ path: "args.amount", op: "gt", value: 100 }]))).toEqual({
+    arguments: [{ path: "args.amount", op: "lte", value: 100 }],
+  });
+  expect(bounds(rules([over], [{ conditions: [] }]))).toEqual({
+    arguments: [{ path: "args.amount", op: "lte", value: 300.5 }],
+    asks: true,
+  });
 });
 
 test("what would pass is never a bound that the schema or another rule refuses", () => {

@@ -6,6 +6,7 @@ import {
   type Count,
   compileLimit,
   counts,
+  describeLimit,
   givesBack,
   type LimitCall,
   lackOfRoom,
@@ -299,4 +300,43 @@ test("[strict-load] a limit that slipped past the loader does not compile", () =
     "`time.hour` is neither an argument nor part of the context",
   );
   expect(() => compiled({ increment_from: "args..x", unit: "none" })).toThrow("`args..x` is no path");
+});
+
+test.each(["grant", "session", "run", "user", "agent"] as const)(
+  "the wait of a counter by %s is the caller's own, also beside a shared scope",
+  (scope) => {
+    expect([compiled({ scope }).ownScope, compiled({ scope: [scope, "tenant"] }).ownScope]).toEqual([true, true]);
+  },
+);
+
+test("an operator reads whose counter it is, and where it counts", () => {
+  expect(describeLimit(compiled({ scope: "global" }))).toBe("counter `refunds`, at most 20 per day (UTC) for all callers");
+  expect(describeLimit(compiled({ scope: ["tenant", "user"], across: "servers" }))).toBe(
+    "counter `refunds`, at most 20 per day (UTC) for each user and tenant, across servers",
+  );
+});
+
+test("one limit never takes the key of one caller for that of another who shares a scope with them", () => {
+  const limit = compiled({ scope: ["user", "tenant"] });
+  const keys = [
+    { user: "ann", tenant: "t" },
+    { user: "bob", tenant: "t" },
+    { user: "bob", tenant: "u" },
+  ].map((context) => {
+    const made = limit.debitFor(call({ context }));
+    return "debit" in made ? made.debit.key : made.refusal.detail;
+  });
+  expect(new Set(keys).size).toBe(3);
+});
+
+test("only the three errors by which a server says that it did nothing give back an `answered` call", () => {
+  const given = [-32600, -32601, -32602, -32603, -32700, 32601, undefined].filter((code) =>
+    givesBack("answered", { kind: "protocol_error", code }),
+  );
+  expect(given).toEqual([-32600, -32601, -32602]);
+});
+
+test("a refused reservation that names no debit is a broken store", () => {
+  const { debits } = planDebits([compiled({})], call());
+  expect(() => lackOfRoom(debits, [], [{ remaining: 0 }])).toThrow("names no debit");
 });
