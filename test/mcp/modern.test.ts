@@ -1,4 +1,4 @@
-import { createGuard, type GuardOptions, memoryAudit, type PolicyDocument, pinTools } from "@holdpoint/core";
+import { createGuard, type Guard, type GuardOptions, memoryAudit, type PolicyDocument, pinTools, type Session } from "@holdpoint/core";
 import { assertEnforced, guardClient, isRefusal } from "@holdpoint/mcp";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { createMcpHandler, inputRequired, McpServer } from "@modelcontextprotocol/server";
@@ -53,7 +53,8 @@ async function modern(
     { versionNegotiation: { mode: "auto" }, capabilities: { elicitation: {} }, ...clientOptions },
   );
   raw.setRequestHandler("elicitation/create", async () => ({ action: "accept", content: { ok: true } }));
-  const client = guardClient(raw, guard.session(), connection);
+  const session = guard.session();
+  const client = guardClient(raw, session, connection);
   const connect = () => new StreamableHTTPClientTransport(new URL("http://bank.test/mcp"), { fetch: fetchHere });
   if (prior) {
     const probe = new Client({ name: "probe", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
@@ -64,7 +65,7 @@ async function modern(
   expect(client.getProtocolEra()).toBe("modern");
   const calls = () => posted.filter(({ body }) => body.method === "tools/call");
   const decisions = () => audit.events.flatMap((event) => (event.type === "decision" ? [event.code] : []));
-  return { client, guard, audit, posted, calls, decisions, handler };
+  return { client, guard, session, audit, posted, calls, decisions, handler };
 }
 
 function text(said: string) {
@@ -256,4 +257,20 @@ test("[nothing-leaves-unchecked] bypass 17: under tools-only no answer leaves in
   expect(calls()).toHaveLength(1);
   expect(decisions()).toEqual(["allowed", "egress"]);
   expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["unknown"]);
+});
+
+const stops: Record<string, (guard: Guard, session: Session) => unknown> = {
+  "a policy that refuses it by now": (guard) => guard.update({ version: "1", default: "deny" }),
+  "the end of its session": (_guard, session) => session.end(),
+};
+test.each(Object.entries(stops))("[fail-closed] %s stops a call between its rounds", async (_title, stop) => {
+  const { client, guard, session, calls, decisions, audit } = await modern(allowAll);
+  client.setRequestHandler("elicitation/create", async () => {
+    await stop(guard, session);
+    return { action: "accept", content: { ok: true } };
+  });
+  expect(isRefusal(await client.callTool({ name: "confirm", arguments: { what: "this" } }))).toBe(true);
+  expect(calls()).toHaveLength(1);
+  expect(decisions()).toEqual(["allowed", expect.stringMatching(/default_deny|cancelled/)]);
+  expect(audit.events.filter(({ type }) => type === "outcome")).toEqual([expect.objectContaining({ outcome: "unknown" })]);
 });

@@ -43,6 +43,7 @@ export async function admit(request: CallRequest, server: string, guard: GuardPa
 export async function preview(request: CallRequest, server: string, guard: GuardParts): Promise<Preview> {
   const call = openPassage(request, server, guard);
   try {
+    if (isCancelled(call)) return { outcome: "deny", ...cancelled };
     const verdict = await look(call);
     if (verdict.outcome === "deny") return verdict;
     if (verdict.approvals.length === 0) return { outcome: "allow" };

@@ -97,7 +97,7 @@ async function sendCall(connection: Connection, message: JsonObject, unfit: Read
 
   const call = unfit ? describeUnfit(unfit) : readCall(message.params);
   const continued = typeof call === "string" ? undefined : redeem(connection, call);
-  const decided = continued ?? (await decide(connection, name, call, unfit?.code, signal));
+  const decided = continued ? await goOn(connection, name, continued, signal) : await decide(connection, name, call, unfit?.code, signal);
   stopListening();
   if (signal.aborted) {
     // INVARIANT (nothing-leaves-unchecked): cancelled while held means it never leaves, whatever was decided meanwhile.
@@ -117,6 +117,26 @@ function redeem({ continuations, egress }: Connection, call: ToolCall): Admissio
   const { requestState, inputResponses } = call.rest;
   if (requestState === undefined && inputResponses === undefined) return undefined;
   return inputResponses !== undefined && egress === "tools-only" ? undefined : continuations.redeem(continuesOf(call), requestState);
+}
+
+/**
+ * A continuation is not asked about or charged again, but what the policy refuses by now, or a session that has ended, stops it: the server has the first
+ * round, and what it would do with the next is for the policy of this moment to say.
+ */
+async function goOn(
+  { guard, session, server, catalog }: Connection,
+  tool: string,
+  admission: Admission,
+  signal: AbortSignal,
+): Promise<Admission | Refusal> {
+  const request = { session, server, tool, arguments: admission.arguments, catalog, signal, seam: "transport" } as const;
+  const now = await guard.preview(request);
+  if (now.outcome !== "deny") return admission;
+  // Cancelled by its caller alone, it has no answer and no decision of its own; the caller settles it.
+  if (signal.aborted) return admission;
+  await admission.settle({ kind: "unknown", reason: "refused when it was continued" });
+  const { outcome: _outcome, ...refusal } = now;
+  return guard.refuse(request, refusal);
 }
 
 async function decide(
