@@ -210,6 +210,17 @@ test("[fail-closed] a predicate that answers with a promise is unknown, and its 
   expect(unhandled).not.toHaveBeenCalled();
 });
 
+test("a predicate sees the arguments, the context and the time of the call, frozen all through", () => {
+  const facts = factsOf({ args: { a: { b: [1] } }, context: { user: "ann" }, date: "2026-02-01" });
+  const seen: unknown[] = [];
+  const check = (given: { args: { a: { b: number[] } } }) => {
+    seen.push(structuredClone(given), Object.isFrozen(given.args), Object.isFrozen(given.args.a.b));
+    return given.args.a.b[0] === 1;
+  };
+  expect(ask({ predicate: "p", check }, { section: "require" }, facts)).toBe(true);
+  expect(seen).toEqual([{ args: facts.args, context: facts.context, time: facts.time }, true, true]);
+});
+
 test("[sent-is-checked] a predicate cannot change what was checked", () => {
   const facts = factsOf({ args: { deep: { list: [{ a: 1 }] } } });
   const check = ({ args }: { args: { deep: { list: { a: number }[] } } }) => {
