@@ -12,7 +12,7 @@ export default defineConfig({
     include: [
       "packages/core/src/{admission,amount,approvals,condition,decide,definitions,guard,limits,load-policy,memory-store,merge-policies,operators,predicate,window}.test.ts",
       "test/model/*.test.ts",
-      "test/laws/{fail-closed,refused-spends-nothing}.test.ts",
+      "test/laws/{fail-closed,refused-spends-nothing,release}.test.ts",
     ],
     env: { HOLDPOINT_FUZZ: "0.04" },
     testTimeout: 30_000,

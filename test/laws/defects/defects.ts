@@ -17,6 +17,13 @@ export const defects: Readonly<Record<string, Defect>> = {
     replace: "",
     tests: ["test/mcp/bypass.test.ts"],
   },
+  "a policy that changes meanwhile is not seen": {
+    law: "nothing-leaves-unchecked",
+    file: "packages/core/src/release.ts",
+    find: "|| isStale(call)) {",
+    replace: ") {",
+    tests: ["test/laws/release.test.ts"],
+  },
   "a refused call is forwarded all the same": {
     law: "nothing-leaves-unchecked",
     file: "packages/core/src/guard.ts",
