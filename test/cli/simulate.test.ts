@@ -35,7 +35,7 @@ test("a call in, a verdict out, with the rule that decided", async () => {
       code: "deny_if",
       message: "Too much.",
       detail: expect.stringContaining("args.amount"),
-      wouldPass: { arguments: [{ path: "args.amount", op: "lte", value: 500 }] },
+      wouldPass: { arguments: [{ path: "args.amount", op: "lte", value: 50 }] },
     },
     expect.objectContaining({ outcome: "deny", rule: "/tools/create_refund/deny_if/args.amount-gt" }),
     expect.objectContaining({ outcome: "deny", rule: "(hidden)", code: "hidden" }),
@@ -54,7 +54,7 @@ test("[refused-spends-nothing] a call that needs a person is held, and is not ch
     outcome: "hold",
     rule: "/tools/create_refund/require_approval/args.amount-gt",
     code: "approval_required",
-    message: "This call requires approval, and no approver is configured.",
+    message: "This call needs a person's approval.",
     detail: "a person would be asked: Refund over $50",
   });
   expect(verdicts.map(({ outcome }) => outcome)).toEqual([...Array(15).fill("hold"), "allow", "allow", "deny", "deny"]);

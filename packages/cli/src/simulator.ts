@@ -83,7 +83,9 @@ async function allowed(admission: Admission, result: SimulatedResult): Promise<S
 }
 
 function denied({ rule, code, message, detail, retryAfterMs, denial }: Refusal): SimulatedVerdict {
-  const wouldPass = denial?.wouldPass;
+  // The store's wait is exact: after it the call fits, as long as nothing else is charged meanwhile.
+  const wouldPass =
+    denial?.wouldPass ?? (code === "limit" && retryAfterMs !== undefined ? { arguments: [], waitMs: retryAfterMs } : undefined);
   return {
     outcome: "deny",
     rule,
@@ -95,7 +97,13 @@ function denied({ rule, code, message, detail, retryAfterMs, denial }: Refusal):
   };
 }
 
-function held({ rule, message }: Refusal, reasons: readonly string[]): SimulatedVerdict {
-  const detail = ["a person would be asked", ...reasons].join(": ");
-  return { outcome: "hold", rule, code: "approval_required", message, detail };
+function held({ rule }: Refusal, reasons: readonly string[]): SimulatedVerdict {
+  const why = reasons.join("; ");
+  return {
+    outcome: "hold",
+    rule,
+    code: "approval_required",
+    message: "This call needs a person's approval.",
+    detail: `a person would be asked: ${why}`,
+  };
 }

@@ -34,7 +34,7 @@ export interface DecisionFacts {
   readonly failOpen?: { readonly inputSchema?: boolean } | undefined;
 }
 
-/** The call may not leave. Carries its evidence: `evaluated` and `wouldPass` are worked out when they are first read. */
+/** The call may not leave. Carries its evidence: `detail`, `evaluated` and `wouldPass` are worked out when they are first read. */
 export interface Denial {
   readonly outcome: "deny";
   /** The rule that refused: a JSON Pointer, or `(hidden)`, `(default deny)`, `(no policy)`, `(definition …)`. */
@@ -133,7 +133,7 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
     for (const limit of tool.limits) {
       const made = limit.debitFor(limitCall);
       if ("refusal" in made) {
-        const denial = refuse(judging, made.refusal, limit.observe);
+        const denial = refuse(judging, { ...made.refusal, byRule: made.refusal.code === "limit" }, limit.observe);
         if (denial) return denial;
       } else (observing || limit.observe ? judging.observedDebits : judging.debits).push(made);
     }
@@ -146,7 +146,9 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   return undefined;
 }
 
-type Refusal = Omit<Denial, "outcome" | "evaluated" | "explains" | "wouldPass"> & {
+type Refusal = Omit<Denial, "outcome" | "detail" | "evaluated" | "explains" | "wouldPass"> & {
+  /** Text, or what makes it: describing a rule costs many times what judging it does. */
+  readonly detail: string | (() => string);
   readonly explains?: boolean;
   readonly byRule?: boolean;
 };
@@ -213,9 +215,9 @@ class LazyDenial implements Denial {
   readonly rule: string;
   readonly code: RefusalCode;
   readonly message: string;
-  readonly detail: string;
   readonly retryAfterMs: number | undefined;
   readonly explains: boolean;
+  #detail: Refusal["detail"];
   readonly #mendable: boolean;
   readonly #judging: Judging | undefined;
   #bounds: Bounds | undefined;
@@ -224,11 +226,16 @@ class LazyDenial implements Denial {
     this.rule = refusal.rule;
     this.code = refusal.code;
     this.message = refusal.message;
-    this.detail = refusal.detail;
     this.retryAfterMs = refusal.retryAfterMs;
     this.explains = refusal.explains ?? false;
+    this.#detail = refusal.detail;
     this.#mendable = refusal.byRule ?? false;
     this.#judging = judging;
+  }
+
+  get detail(): string {
+    if (typeof this.#detail !== "string") this.#detail = this.#detail();
+    return this.#detail;
   }
 
   get evaluated(): readonly Evaluated[] {
@@ -286,7 +293,7 @@ function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {
     rule: rule.id,
     code: rule.section === "require" ? "require" : "deny_if",
     message: rule.onDeny ?? notPermitted,
-    detail: describeRule(rule, facts),
+    detail: () => describeRule(rule, facts),
     explains: rule.explain,
     byRule: true,
   };

@@ -1,6 +1,8 @@
-import { type CompiledPolicy, type CompiledRule, toolOf } from "./compile-policy.ts";
+import { formatAmount } from "./amount.ts";
+import { type CompiledPolicy, toolOf } from "./compile-policy.ts";
 import type { Call, Denial, Plan } from "./decide.ts";
 import type { Json, JsonObject } from "./json-snapshot.ts";
+import type { CompiledLimit } from "./limits.ts";
 import { isPathError, parsePath, type Step } from "./path.ts";
 import type { Comparison, Condition } from "./policy-schema.ts";
 
@@ -14,6 +16,8 @@ export interface Bound {
 /** Changes which, applied together, would let the call pass. Verified by deciding again, never guessed. */
 export interface Bounds {
   readonly arguments: readonly Bound[];
+  /** True where a person would still be asked. */
+  readonly asks?: true | undefined;
   /** Milliseconds to wait, where a limit lacks room. */
   readonly waitMs?: number | undefined;
 }
@@ -21,49 +25,40 @@ export interface Bounds {
 type DecideAgain = (call: Call) => Denial | Plan;
 
 /** A call that fails for more reasons than this gets no bounds. */
-const mostBounds = 8;
+const mostSteps = 8;
 
 /**
- * Looks for the arguments that would pass: it mends one refusing rule after another, by the literal that the rule compares with, and decides each mended
- * call again. `undefined` where it finds none; what it finds is a way, not every way.
+ * Looks for the arguments that would pass: it mends one rule that refuses or holds after another, by the literal that the rule compares with, and decides
+ * each mended call again. `undefined` where it finds none; what it finds is a way, not every way.
  */
 export function findBounds(policy: CompiledPolicy, call: Call, denial: Denial, decideAgain: DecideAgain): Bounds | undefined {
-  const found: Bound[] = [];
+  const found = new Map<string, Bound>();
   let current = call;
   let verdict: Denial | Plan = denial;
-  while (verdict.outcome === "deny") {
-    if (found.length >= mostBounds) return undefined;
-    const rule = ruleNamed(policy, call.tool, verdict.rule);
-    const step: Mended | undefined = rule && mend(rule, current, verdict, decideAgain);
-    if (!step) return undefined;
-    found.push(...step.bounds);
-    current = step.call;
-    verdict = step.verdict;
+  for (let step = 0; verdict.outcome !== "allow"; step++) {
+    const mended: Mended | undefined = step < mostSteps ? mend(policy, current, verdict, decideAgain) : undefined;
+    if (!mended) return verdict.outcome === "hold" ? { arguments: [...found.values()], asks: true } : undefined;
+    // A later bound on the same argument was found under the earlier one, and is the tighter.
+    for (const bound of mended.bounds) found.set(`${bound.path} ${bound.op}`, bound);
+    current = mended.call;
+    verdict = mended.verdict;
   }
-  return { arguments: found };
+  return { arguments: [...found.values()] };
 }
 
 /** The bounds as a sentence: `It would pass with args.amount ≤ 500.` */
-export function describeBounds({ arguments: bounds, waitMs }: Bounds): string {
+export function describeBounds({ arguments: bounds, asks, waitMs }: Bounds): string {
   const parts = bounds.map(({ path, op, value }) => {
     if (op === "exists") return `without ${path}`;
     if (op === "in") return `${path} one of ${(value as readonly Json[]).map((each) => JSON.stringify(each)).join(", ")}`;
     return `${path} ${signs[op]} ${JSON.stringify(value)}`;
   });
-  if (waitMs !== undefined) parts.push(`in ${Math.ceil(waitMs / 1000)} s`);
-  return `It would pass with ${parts.join(" and ")}.`;
+  const changed = parts.length > 0 ? ` with ${parts.join(" and ")}` : "";
+  const wait = waitMs === undefined ? "" : ` in ${Math.ceil(waitMs / 1000)} s`;
+  return `It would ${asks ? "go to a person" : "pass"}${changed}${wait}.`;
 }
 
 const signs = { lte: "≤", lt: "<", gte: "≥", gt: ">", eq: "=" } as const;
-
-function ruleNamed(policy: CompiledPolicy, tool: string, id: string): CompiledRule | undefined {
-  for (const layer of policy.layers) {
-    const { require, denyIf } = toolOf(layer, tool);
-    const rule = [...require, ...denyIf].find((each) => each.id === id);
-    if (rule) return rule;
-  }
-  return undefined;
-}
 
 interface Mended {
   readonly call: Call;
@@ -71,19 +66,45 @@ interface Mended {
   readonly bounds: readonly Bound[];
 }
 
-/** A `require` rule needs every condition, so they are mended together; a `deny_if` rule is mended by any one of its conditions. */
-function mend(rule: CompiledRule, call: Call, denial: Denial, decideAgain: DecideAgain): Mended | undefined {
-  const wanted = rule.section === "require";
-  const changes = rule.conditions.map((condition) => changesFor(condition, wanted));
-  const candidates = wanted ? [changes.flatMap((each) => each.slice(0, 1))] : changes.flatMap((each) => each.map((change) => [change]));
-  for (const candidate of candidates) {
-    if (candidate.length === 0) continue;
-    const changed = { ...call, arguments: candidate.reduce(apply, call.arguments) };
-    const verdict = decideAgain(changed);
-    const progressed = verdict.outcome !== "deny" || verdict.rule !== denial.rule;
-    if (progressed) return { call: changed, verdict, bounds: candidate.map(({ bound }) => bound) };
+/** Tries each way to get past the rule that stops the call, and takes the first that does. */
+function mend(policy: CompiledPolicy, call: Call, verdict: Denial | Plan, decideAgain: DecideAgain): Mended | undefined {
+  for (const changes of waysPast(policy, call, verdict)) {
+    const changed = { ...call, arguments: changes.reduce(apply, call.arguments) };
+    const next = decideAgain(changed);
+    if (isPast(verdict, next)) return { call: changed, verdict: next, bounds: changes.map(({ bound }) => bound) };
   }
   return undefined;
+}
+
+function isPast(before: Denial | Plan, after: Denial | Plan): boolean {
+  if (before.outcome === "deny") return after.outcome !== "deny" || after.rule !== before.rule;
+  return after.outcome !== "deny" && !after.approvals.some((rule) => rule === before.approvals[0]);
+}
+
+/** A `require` rule needs every condition, so they are mended together; any other is mended by any one of its conditions. */
+function waysPast(policy: CompiledPolicy, call: Call, verdict: Denial | Plan): readonly (readonly Change[])[] {
+  const tools = policy.layers.map((layer) => toolOf(layer, call.tool));
+  if (verdict.outcome === "deny") {
+    const limit = tools.flatMap(({ limits }) => limits).find(({ id }) => id === verdict.rule);
+    if (limit) return withinLimit(limit);
+  }
+  const rule =
+    verdict.outcome === "deny"
+      ? tools.flatMap(({ require, denyIf }) => [...require, ...denyIf]).find(({ id }) => id === verdict.rule)
+      : verdict.approvals[0];
+  if (!rule) return [];
+  const wanted = rule.section === "require";
+  const changes = rule.conditions.map((condition) => changesFor(condition, wanted));
+  if (!wanted) return changes.flatMap((each) => each.map((change) => [change]));
+  const together = changes.flatMap((each) => each.slice(0, 1));
+  return together.length > 0 ? [together] : [];
+}
+
+/** An amount that is more than its limit ever allows; what is left of the counter is the store's to know. */
+function withinLimit({ limit, max }: CompiledLimit): readonly (readonly Change[])[] {
+  const { increment_from: from } = limit;
+  if (from === undefined) return [];
+  return changesFor({ path: from, op: "lte", value: Number(formatAmount(max)) }, true).map((change) => [change]);
 }
 
 interface Change {

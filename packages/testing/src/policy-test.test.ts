@@ -26,7 +26,7 @@ test("a verdict says what was decided, by which rule, and what would pass", asyn
     rule: "/tools/create_refund/deny_if/args.amount-gt",
     code: "deny_if",
     message: "This call is not permitted by policy.",
-    wouldPass: { arguments: [{ path: "args.amount", op: "lte", value: 100_00 }] },
+    wouldPass: { arguments: [{ path: "args.amount", op: "lte", value: 20_00 }] },
   });
   expect(verdict.evaluated.map(({ section, truth }) => [section, truth])).toEqual([
     ["require", true],
