@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import type { ApprovalRequest, Verdict } from "./approval-request.ts";
 import { memoryAudit } from "./audit.ts";
+import type { CounterStore } from "./counter-store.ts";
 import { createGuard } from "./guard.ts";
+import { memoryStore } from "./memory-store.ts";
 import { type Admission, suspend } from "./passage.ts";
 import type { PolicyDocument } from "./policy-schema.ts";
+import { predicate } from "./predicate.ts";
 
 const refunds: PolicyDocument = {
   version: "1",
@@ -176,4 +179,44 @@ test("an admitted call does not leave once its session has ended", async () => {
   await guard.admit({ session, tool: "other", arguments: {} });
   await session.end();
   expect(await guard.admit({ session, tool: "other", arguments: {}, seam: "transport" })).toMatchObject({ code: "cancelled" });
+});
+
+test("a further attempt is asked about again where what the yes was bound to has changed meanwhile", async () => {
+  const policy = (description: string): PolicyDocument => ({
+    description,
+    version: "1",
+    default: "deny",
+    tools: {
+      refund: { require_approval: [predicate("open", () => true)], limits: [{ counter: "refunds", window: "minute", max: 9 }] },
+    },
+  });
+  let tools = [{ name: "refund", description: "as approved" }];
+  let whileReserving: (() => unknown) | undefined;
+  const memory = memoryStore();
+  const reserve: CounterStore["reserve"] = async (...given) => {
+    await whileReserving?.();
+    return memory.reserve(...given);
+  };
+  const guard = createGuard({ policy: policy("first"), store: { ...memory, reserve } });
+  const session = guard.session();
+  const catalog = guard.catalog(session, undefined, async () => tools);
+  const request = { session, tool: "refund", arguments: {} } as const;
+  const changes: (() => unknown)[] = [
+    () => guard.update(policy("second")),
+    () => {
+      tools = [{ name: "refund", description: `changed since ${tools[0]?.description}` }];
+      catalog.invalidate();
+      return catalog.ready();
+    },
+  ];
+  for (const change of changes) {
+    whileReserving = undefined;
+    const admitted = (await guard.admit({ ...request, approve: () => ({ approved: true }) })) as Admission;
+    whileReserving = () => {
+      whileReserving = undefined;
+      return change();
+    };
+    const again = await guard.admit({ ...request, attemptOf: admitted, approve: () => ({ approved: false }) });
+    expect(again).toMatchObject({ code: "approval_refused" });
+  }
 });

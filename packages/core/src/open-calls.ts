@@ -81,6 +81,7 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     arguments: call.arguments,
     definition: digestOf(call.definition),
     session: request.session,
+    policy: call.policy?.digest,
     approved: new Set(approved.map((rule) => rule.hash)),
     approvedMore: false,
     entries: request.seam === "client" ? 1 : 0,
@@ -108,7 +109,10 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
 
 /** Whether a person has already said yes to this rule for this call, or for the open call that it goes on with. */
 export function isCovered(call: Passage, rule: CompiledApproval): boolean {
-  if (call.within?.approved.has(rule.hash)) return true;
+  const { within } = call;
+  if (within?.approved.has(rule.hash) && within.definition === digestOf(call.definition)) {
+    if (!rule.holdsFunction || within.policy === call.policy?.digest) return true;
+  }
   return call.yeses.some(({ record }) => record.rules.some(({ hash }) => hash === rule.hash));
 }
 

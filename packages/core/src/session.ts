@@ -35,6 +35,8 @@ export interface OpenCall {
   readonly definition: string | undefined;
   /** The identity under which it was admitted. */
   readonly session: Session;
+  /** The digest of the policy that admitted it. */
+  readonly policy: string | undefined;
   /** Hashes of the approval rules to which a person has said yes for this call; none once that yes has gone back. */
   approved: ReadonlySet<string>;
   /** Whether a further attempt rests on what was approved. */
