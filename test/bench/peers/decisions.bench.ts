@@ -21,7 +21,7 @@ for (const { call, allowed } of calls) {
   }
 }
 console.log(`every engine gives the same verdict on each of ${calls.length} calls`);
-console.log("left out: @ai-sdk/policy-opa. It runs policies compiled to WebAssembly, and npm has no compiler of Rego");
+console.log("left out: @ai-sdk/policy-opa. It runs policies compiled to WebAssembly, and no compiler of Rego was found on npm");
 
 for (const [title, call] of [
   ["a call that is allowed", callOf("tool_7")],
