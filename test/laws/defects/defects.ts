@@ -20,8 +20,8 @@ export const defects: Readonly<Record<string, Defect>> = {
   "a policy that changes meanwhile is not seen": {
     law: "nothing-leaves-unchecked",
     file: "packages/core/src/release.ts",
-    find: "|| isStale(call)) {",
-    replace: ") {",
+    find: "function isStale(call: Passage): boolean {",
+    replace: "function isStale(call: Passage): boolean {\n  if (call) return false;",
     tests: ["test/laws/release.test.ts"],
   },
   "a refused call is forwarded all the same": {
