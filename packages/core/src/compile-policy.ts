@@ -11,7 +11,7 @@ import { type Path, parsePath } from "./path.ts";
 import { intersectPaths } from "./path-sets.ts";
 import type { ToolDefinition } from "./pins.ts";
 import { PolicyError, type PolicyIssue } from "./policy-error.ts";
-import type { ApprovalKeys, Condition, Entry, PolicyDocument, RuleKeys, RuleLists, ToolRules } from "./policy-schema.ts";
+import type { ApprovalKeys, Condition, Entry, PolicyDocument, RuleLists, ToolRules } from "./policy-schema.ts";
 import { parseDuration } from "./window.ts";
 
 export type Section = "require" | "deny_if" | "require_approval";
@@ -196,7 +196,7 @@ function compileApproval(entry: Entry<ApprovalKeys>, place: string, ids: UniqueI
 }
 
 /** The conditions of an entry: its list, or the one condition that it is. */
-export function conditionsOf(entry: Entry): readonly Condition[] {
+function conditionsOf(entry: Entry): readonly Condition[] {
   if ("conditions" in entry) return entry.conditions;
   const { name, on_deny, mode, explain, reason, timeout, widen, ...condition } = entry as Condition & ApprovalKeys;
   return [condition as Condition];

@@ -57,7 +57,11 @@ function checkWindow(limit: Limit, at: readonly PointerToken[], report: Report):
     if (limit.expires !== undefined)
       report([...at, "expires"], "only a lifetime counter expires", 'leave `expires` out, or write `window: "lifetime"`');
   } else if (limit.expires === undefined && !scopesOf(limit).includes("session")) {
-    report(at, "a lifetime needs an end", "add `session` to `scope`, whose end ends the counter, or say by `expires` when an untouched counter ends");
+    report(
+      at,
+      "a lifetime needs an end",
+      "add `session` to `scope`, whose end ends the counter, or say by `expires` when an untouched counter ends",
+    );
   }
 }
 

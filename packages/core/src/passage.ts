@@ -128,7 +128,7 @@ export interface GuardParts {
 }
 
 /** A person's yes, and what it was given for besides the arguments: where that has changed, it covers nothing. */
-export interface Yes {
+interface Yes {
   readonly record: ApprovalRecord;
   readonly definition: string | undefined;
   readonly policy: string | undefined;
@@ -198,6 +198,6 @@ export async function refuse(call: Passage, refusal: Refusing, judgement?: Judge
 }
 
 /** What the record of a decision is made of, as far as the call has got. */
-export function judgementOf(call: Passage): Judgement {
+function judgementOf(call: Passage): Judgement {
   return { policy: call.policy, arguments: call.arguments, definition: call.definition };
 }

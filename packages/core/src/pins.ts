@@ -40,7 +40,7 @@ export function pinTools(servers: Readonly<Record<string, readonly ToolDefinitio
   };
 }
 
-export function pinTool(tool: ToolDefinition): Pin {
+function pinTool(tool: ToolDefinition): Pin {
   const hashes = pinnedParts.flatMap((part) => (tool[part] === undefined ? [] : [[part, contentHash(plain(tool[part]))]]));
   return { name: tool.name, ...Object.fromEntries(hashes) };
 }

@@ -118,7 +118,7 @@ const ruleKeys = {
   explain: z.literal("model").optional().describe("tell the model which bounds would pass; without it only the operator sees them"),
 };
 
-export const durationPattern = /^[1-9][0-9]*(ms|s|m|h|d)$/;
+const durationPattern = /^[1-9][0-9]*(ms|s|m|h|d)$/;
 const duration = z.string().regex(durationPattern).describe("a whole number and a unit: `30s`, `10m`, `2h`, `7d`");
 
 const approvalKeys = {

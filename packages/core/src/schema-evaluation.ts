@@ -29,7 +29,7 @@ export interface Run {
 }
 
 /** The work or the nesting of a judgement went over its bound, so that it has no verdict. */
-export class JudgementTooLong extends Error {}
+class JudgementTooLong extends Error {}
 
 /** Six in-place applications for each of the 64 levels that arguments may have; the stack holds many more. */
 const maxOpenSchemas = 400;

@@ -23,7 +23,7 @@ export type TypedCondition<Args, Context, In extends Section, Undeclared> = Nest
 export type Section = "require" | "deny_if" | "require_approval";
 
 /** What is known of every caller. A host that adds keys names them: `definePolicy<Tools, { plan: "free" | "paid" }>()`. */
-export interface Caller {
+interface Caller {
   grant?: string;
   user?: string;
   tenant?: string;

@@ -8,7 +8,7 @@ const DAY = 24 * HOUR;
 const WEEK = 7 * DAY;
 
 /** The longest duration and window that a policy can name: a hundred years of 365 days, so that adding one to any clock stays exact. */
-export const MAX_DURATION_MS = 36_500 * DAY;
+const MAX_DURATION_MS = 36_500 * DAY;
 
 /** The first Monday at or before the epoch, a Thursday. */
 const MONDAY = -3 * DAY;

@@ -89,6 +89,6 @@ export function shown(value: unknown): string {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
 }
 
-export function listed(words: readonly string[]): string {
+function listed(words: readonly string[]): string {
   return words.map((word) => `\`${word}\``).join(", ");
 }

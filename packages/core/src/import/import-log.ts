@@ -1,7 +1,7 @@
 import { HoldpointError } from "../holdpoint-error.ts";
 
 /** Where a key or value stands in its text, both counted from 1. */
-export interface Position {
+interface Position {
   readonly line: number;
   readonly column: number;
 }

@@ -6,7 +6,7 @@ export interface PaymentTools {
   raw: unknown;
 }
 
-export interface PayArguments {
+interface PayArguments {
   amount: number;
   currency: "gbp" | "eur" | "usd";
   price: string;

@@ -78,7 +78,7 @@ export function counterStoreHistory(fc: typeof fastCheck): Arbitrary<CounterStor
 }
 
 /** Where a history's clock starts: in the last minute of a month. */
-export const historyStart = Date.parse("2026-11-30T23:59:30.000Z");
+const historyStart = Date.parse("2026-11-30T23:59:30.000Z");
 
 /** Plays a history on an empty store that goes by the caller's clock, and answers what it said at each step. `prefix` sets its keys apart. */
 export async function runHistory(store: CounterStore, history: CounterStoreHistory, prefix = ""): Promise<readonly HistoryAnswer[]> {
