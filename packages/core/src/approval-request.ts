@@ -5,7 +5,7 @@ import type { MaybePromise } from "./counter-store.ts";
 import type { Call } from "./decide.ts";
 import type { Json, JsonObject } from "./json-snapshot.ts";
 import { takeSnapshot } from "./json-snapshot.ts";
-import type { Path } from "./path.ts";
+import { formatPath, isPathError, type Path, parsePath } from "./path.ts";
 import { redact } from "./redact.ts";
 
 /** What a person is asked. The arguments are the model's text: show them with `printable`. */
@@ -100,7 +100,14 @@ function narrowestOffer(rules: readonly CompiledApproval[], bindings: { session:
   };
 }
 
-export function draftRecord(id: string, call: Call, rules: readonly CompiledApproval[], binding: Binding, now: number): ApprovalRecord {
+export function draftRecord(
+  id: string,
+  call: Call,
+  rules: readonly CompiledApproval[],
+  binding: Binding,
+  secret: readonly Path[],
+  now: number,
+): ApprovalRecord {
   return {
     id,
     status: "pending",
@@ -109,6 +116,7 @@ export function draftRecord(id: string, call: Call, rules: readonly CompiledAppr
     server: call.server,
     tool: call.tool,
     arguments: call.arguments,
+    ...(secret.length > 0 ? { secret: secret.map(formatPath) } : undefined),
     context: call.context,
     rules: rules.map((rule) => ({ id: rule.id, hash: rule.hash })),
     reasons: rules.map(reasonFor),
@@ -121,6 +129,18 @@ export function draftRecord(id: string, call: Call, rules: readonly CompiledAppr
 /** What a person is told of why a rule asks. */
 export function reasonFor(rule: CompiledApproval): string {
   return rule.reason ?? rule.onDeny ?? `\`${rule.id}\` asks for approval`;
+}
+
+/** A record as a person may see it: secret fields read `(secret)`. */
+export function withoutSecrets(record: ApprovalRecord): ApprovalRecord {
+  const paths = record.secret?.map((path) => parsePath(path));
+  if (!paths) return record;
+  const hide = (args: JsonObject | undefined) => {
+    // A path that cannot be read, of another version perhaps, hides all.
+    const known = paths.filter((path): path is Path => !isPathError(path));
+    return args && known.length === paths.length ? redact(args, known) : undefined;
+  };
+  return { ...record, arguments: hide(record.arguments), edited: hide(record.edited) };
 }
 
 /** What the approver is shown of a record. */

@@ -19,6 +19,8 @@ export interface ApprovalRecord {
   readonly arguments?: JsonObject | undefined;
   /** What the approver made of the arguments; a call under this yes is made with these. */
   readonly edited?: JsonObject | undefined;
+  /** Paths of the arguments that no person is shown. */
+  readonly secret?: readonly string[] | undefined;
   readonly context: JsonObject;
   /** Every rule that asked: its id for people, its content hash for the binding. */
   readonly rules: readonly { readonly id: string; readonly hash: string }[];

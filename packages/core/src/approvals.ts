@@ -1,8 +1,8 @@
-import { aboutApproval } from "./approval-request.ts";
+import { aboutApproval, withoutSecrets } from "./approval-request.ts";
 import type { ApprovalAnswer, ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** The host's side of requests for approval: a screen, a chat bot or a command lists them and answers. Every answer is recorded. */
+/** The host's side of requests for approval: a screen, a chat bot or a command lists them and answers. Every answer is recorded. In what it gives, secret fields read `(secret)`. */
 export interface Approvals {
   list(filter?: {
     readonly status?: ApprovalStatus | undefined;
@@ -22,8 +22,9 @@ export interface Approvals {
 export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: () => number): Approvals {
   async function answer(id: string, given: ApprovalAnswer): Promise<ApprovalRecord | undefined> {
     const answered = await store.answer(id, given, now());
-    if (answered) await note(answered, given.approved ? "approval.granted" : "approval.refused");
-    return answered;
+    if (!answered) return undefined;
+    await note(answered, given.approved ? "approval.granted" : "approval.refused");
+    return withoutSecrets(answered);
   }
   async function note(record: ApprovalRecord, type: "approval.granted" | "approval.refused" | "approval.revoked"): Promise<void> {
     await recorder.note({
@@ -39,8 +40,11 @@ export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: (
     });
   }
   return {
-    list: async (filter = {}) => store.list(filter, now()),
-    get: async (id) => store.get(id, now()),
+    list: async (filter = {}) => (await store.list(filter, now())).map(withoutSecrets),
+    async get(id) {
+      const record = await store.get(id, now());
+      return record && withoutSecrets(record);
+    },
     approve: (id, given) => answer(id, { ...given, approved: true }),
     refuse: (id, given) => answer(id, { ...given, approved: false }),
     async revoke(id, by) {

@@ -66,7 +66,8 @@ export async function file(call: Passage, asking: readonly CompiledApproval[], b
   const { guard, record } = call;
   const now = guard.now();
   const bounds = { session: sessionKey(call), maxPending: guard.maxPendingApprovals };
-  const filed = await guard.approvals.request(draftRecord(guard.newId(), asCall(call), asking, binding, now), bounds, now);
+  const draft = draftRecord(guard.newId(), asCall(call), asking, binding, secretPaths(call), now);
+  const filed = await guard.approvals.request(draft, bounds, now);
   if (filed === "full") return undefined;
   if (!filed.joined) {
     await record.approval({ type: "approval.requested", ...aboutApproval(filed.record) });

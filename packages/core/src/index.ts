@@ -1,7 +1,7 @@
 // This file is the whole public surface of `@holdpoint/core`: what is added here becomes API. Named exports only.
 
 export type { ApprovalRequest, Approver, Verdict } from "./approval-request.ts";
-export { shortFingerprint } from "./approval-request.ts";
+export { shortFingerprint, withoutSecrets } from "./approval-request.ts";
 export type { ApprovalAnswer, ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
 export type { Approvals } from "./approvals.ts";
 export { type AuditSink, type AuditSinks, memoryAudit } from "./audit.ts";

@@ -1,5 +1,5 @@
 import { userInfo } from "node:os";
-import { type ApprovalRecord, type ApprovalStatus, printable, shortFingerprint } from "@holdpoint/core";
+import { type ApprovalRecord, type ApprovalStatus, printable, shortFingerprint, withoutSecrets } from "@holdpoint/core";
 import { type Command, Option } from "commander";
 import { asking, type OpenedApprovals, openApprovals } from "../approval-store.ts";
 import { Failure } from "../failure.ts";
@@ -41,7 +41,7 @@ export function addApprovals(program: Command, terminal: Terminal): void {
       opened(options, async ({ store }) => {
         const filter = options.all ? {} : { status: options.status };
         const records = await asking(options.store, () => store.list(filter, Date.now()));
-        if (options.json) return writeJson(terminal, records);
+        if (options.json) return writeJson(terminal, records.map(withoutSecrets));
         return printList(terminal, records);
       }),
     );
@@ -52,7 +52,7 @@ export function addApprovals(program: Command, terminal: Terminal): void {
       opened(options, async ({ store }) => {
         const record = await asking(options.store, () => store.get(id, Date.now()));
         if (!record) throw new Failure(`no request \`${id}\` is in the store`);
-        return options.json ? writeJson(terminal, record) : printRecord(terminal, record);
+        return options.json ? writeJson(terminal, withoutSecrets(record)) : printRecord(terminal, withoutSecrets(record));
       }),
     );
   subcommand("approve")
@@ -90,7 +90,7 @@ async function answer(terminal: Terminal, id: string, options: AnswerOptions, ap
         known ? `request \`${id}\` is ${known.status}: only a pending one can be answered` : `no request \`${id}\` is in the store`,
       );
     }
-    if (options.json) await writeJson(terminal, record);
+    if (options.json) await writeJson(terminal, withoutSecrets(record));
     else
       await writeLine(
         terminal.stdout,
