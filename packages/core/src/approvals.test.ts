@@ -240,6 +240,24 @@ test("a secret is never shown to the approver, and an edit keeps it", async () =
   });
 });
 
+test("[fail-closed] an edit that moves secrets between the elements of a list makes no call", async () => {
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { refund: { require_approval: [{ conditions: [] }], audit: { secret: ["args.to[*].key"] } } },
+  };
+  const to = [
+    { name: "bob", key: "k1" },
+    { name: "eve", key: "k2" },
+  ];
+  const edits = [(list: readonly unknown[]) => list.slice(1), (list: readonly unknown[]) => [...list, list[0]]];
+  for (const edit of edits) {
+    const approve: Approver = ({ arguments: args }) => ({ approved: true, arguments: { to: edit(args.to as unknown[]) as never } });
+    const { guard, session } = guardWith({ policy, approve });
+    expect(await refund(guard, session, { to })).toMatchObject({ code: "internal_error", detail: expect.stringContaining("(secret)") });
+  }
+});
+
 test("a secret is not shown where requests are listed or answered, and is sent all the same", async () => {
   const policy: PolicyDocument = {
     version: "1",

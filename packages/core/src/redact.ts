@@ -1,3 +1,4 @@
+import { HoldpointError } from "./holdpoint-error.ts";
 import type { Json, JsonObject } from "./json-snapshot.ts";
 import { formatPath, ownValue, type Path, type Step } from "./path.ts";
 
@@ -9,7 +10,12 @@ export function redact(args: JsonObject, secret: readonly Path[]): JsonObject {
   return secret.reduce<Json>((value, path) => replaceAt(value, path.steps, () => secretMark), structuredClone(args)) as JsonObject;
 }
 
-/** Puts the original values back where a person, who saw only the mark, left it. */
+/**
+ * Puts the original values back where a person, who saw only the mark, left it.
+ *
+ * Throws `HoldpointError` (`edit_unclear`) where a mark stands that has no secret of its own: in a list that the person made longer or shorter, nobody can
+ * tell whose secret it was.
+ */
 export function restoreSecrets(edited: JsonObject, original: JsonObject, secret: readonly Path[]): JsonObject {
   return secret.reduce<Json>((value, path) => restoreAt(value, original, path.steps), edited) as JsonObject;
 }
@@ -60,11 +66,17 @@ function replaceAt(value: Json, [step, ...rest]: readonly Step[], replacement: (
 }
 
 function restoreAt(edited: Json, original: Json | undefined, [step, ...rest]: readonly Step[]): Json {
-  if (step === undefined) return edited === secretMark && original !== undefined ? original : edited;
+  if (step === undefined) {
+    if (edited !== secretMark) return edited;
+    if (original === undefined)
+      throw new HoldpointError("edit_unclear", "an edit leaves `(secret)` where it cannot be told which secret is meant");
+    return original;
+  }
   if (Array.isArray(edited)) {
+    const sameLength = Array.isArray(original) && original.length === edited.length;
     return edited.map((element, index) =>
       step.kind === "elements" || (step.kind === "index" && step.index === index)
-        ? restoreAt(element, Array.isArray(original) ? original[index] : undefined, rest)
+        ? restoreAt(element, sameLength ? original[index] : undefined, rest)
         : element,
     );
   }
