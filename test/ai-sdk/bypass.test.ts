@@ -363,3 +363,11 @@ test("assertEnforced names the tools that nobody guards", async () => {
     "a call gets round the guard through the tool `raw`",
   );
 });
+
+test("[transparent-allow] an async function's result is handed on as it is, also where it could be iterated, and its slot is free", async () => {
+  const oneAtATime = definePolicy({ version: "1", default: "allow", all_tools: { limits: [{ counter: "calls", concurrent: 1 }] } });
+  const body = new ReadableStream();
+  const download = tool({ inputSchema: schema, execute: async () => body });
+  const guarded = guardTools({ download }, createGuard({ policy: oneAtATime }).session());
+  for (let call = 0; call < 2; call++) expect(await guarded.download.execute?.({ n: 1 }, options)).toBe(body);
+});

@@ -13,12 +13,13 @@ export function guardedExecute(tool: object, execute: Execute, seat: ToolSeat): 
   const forward = (admission: Admission, options: ExecuteOptions | undefined) =>
     Reflect.apply(execute, tool, [admission.arguments, options]);
 
-  async function pass(input: unknown, options: ExecuteOptions | undefined): Promise<unknown> {
+  /** `streams`: whoever calls will iterate what comes, as the SDK does with anything but a promise. What an async function answers is the result itself. */
+  async function pass(input: unknown, options: ExecuteOptions | undefined, streams: boolean): Promise<unknown> {
     const admission = await admitted(seat, input, options);
     if ("refused" in admission) return admission.refused;
     try {
       const result = await forward(admission, options);
-      return isIterable(result) ? settleWhenDone(admission, result, options) : await settled(admission, result);
+      return streams && isIterable(result) ? settleWhenDone(admission, result, options) : await settled(admission, result);
     } catch (error) {
       await admission.settle(failure(options));
       throw error;
@@ -35,11 +36,11 @@ export function guardedExecute(tool: object, execute: Execute, seat: ToolSeat): 
 
   switch (Object.prototype.toString.call(execute)) {
     case "[object AsyncFunction]":
-      return (input, options) => pass(input, options);
+      return (input, options) => pass(input, options, false);
     case "[object AsyncGeneratorFunction]":
       return (input, options) => stream(input, options);
     default:
-      return (input, options) => iterablePromise(pass(input, options));
+      return (input, options) => iterablePromise(pass(input, options, true));
   }
 }
 
