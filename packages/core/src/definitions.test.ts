@@ -210,8 +210,9 @@ test("[decided-once] a tool seam's admission lets one equal send pass the transp
   const guard: Guard = createGuard({ policy, audit, clock: () => 0, approve: () => ({ approved: ++asked > 0 }) });
   const session = guard.session();
   const request = { session, tool: "pay", arguments: { amount: 5 } };
-  const outer = await guard.admit(request);
-  const send = () => guard.admit({ ...request, session: session.with({ run: "r" }), seam: "transport" });
+  // The tool seam knows the run; the transport was guarded for the session as a whole.
+  const outer = await guard.admit({ ...request, session: session.with({ run: "r" }) });
+  const send = () => guard.admit({ ...request, seam: "transport" });
   const [first, other] = [await send(), await guard.admit({ ...request, arguments: { amount: 6 }, seam: "transport" })];
   const resend = await send();
   const third = await send();
