@@ -287,6 +287,23 @@ test("an answer that comes too late is no answer to this call; the same call mad
   expect(asked).toHaveLength(2);
 });
 
+test("an answer to a question that was withdrawn is none, also for the same call made again", async () => {
+  const { approve, answer, asked } = deferred();
+  const { guard, session } = guardWith({ approve });
+  const cancelling = new AbortController();
+  const first = refund(guard, session, { amount: 50 }, { signal: cancelling.signal });
+  await tick();
+  cancelling.abort();
+  expect(await first).toMatchObject({ code: "cancelled" });
+  answer({ approved: true });
+  await tick();
+  const second = refund(guard, session, { amount: 50 });
+  await tick();
+  answer({ approved: false });
+  expect(await second).toMatchObject({ code: "approval_refused" });
+  expect(asked).toHaveLength(2);
+});
+
 test("silence is no: a request that has expired approves nothing", async () => {
   let now = 0;
   const approvals = memoryApprovals();

@@ -158,6 +158,8 @@ async function answerOf(
 ): Promise<ApprovalRecord | undefined> {
   const { guard, record } = call;
   const verdict = await verdictOf(call, approve, requestOf(pending, secretPaths(call), signal));
+  // The request stays open: the same call made again is asked anew.
+  if (signal.aborted) return undefined;
   const edited =
     verdict.approved && verdict.arguments ? restoreSecrets(verdict.arguments, pending.arguments ?? {}, secretPaths(call)) : undefined;
   const answered = await guard.approvals.answer(
