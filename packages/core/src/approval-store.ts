@@ -1,3 +1,4 @@
+import { canonicalJson } from "./canonical-json.ts";
 import type { MaybePromise } from "./counter-store.ts";
 import type { JsonObject } from "./json-snapshot.ts";
 
@@ -36,6 +37,17 @@ export interface ApprovalRecord {
   readonly usesLeft: number;
   /** True once the yes was widened by the approver: `wide.binding` then matches too. */
   readonly widened?: boolean | undefined;
+}
+
+/**
+ * Whose pending requests a request is counted among: the session by its name; one without a name by its grant, or by its whole identity where it has more,
+ * the run left out. A caller who fills that number keeps nobody else from asking.
+ */
+export function approvalSession(context: JsonObject): string {
+  const { session, run: _run, ...identity } = context;
+  if (typeof session === "string") return session;
+  const { grant, ...more } = identity;
+  return typeof grant === "string" && Object.keys(more).length === 0 ? grant : canonicalJson(identity);
 }
 
 /** A person's answer, as it is stored. */

@@ -578,3 +578,17 @@ test("[fail-closed] what an approver throws refuses the call, and is told to the
   expect(JSON.stringify(refused)).not.toContain(secret);
   expect(audit.events).toContainEqual(expect.objectContaining({ type: "anomaly", problem: expect.stringContaining(secret) }));
 });
+
+test("whoever has as many pending requests as they may keeps nobody else from asking", async () => {
+  const { guard } = guardWith({ approvals: memoryApprovals(), maxPendingApprovals: 1 });
+  const codes: unknown[] = [];
+  for (const [user, amount] of [
+    ["ann", 50],
+    ["ann", 60],
+    ["bob", 50],
+  ] as const) {
+    const refused = await refund(guard, guard.session({ user, run: `${amount}` }), { amount });
+    codes.push(refused.outcome === "deny" && refused.code);
+  }
+  expect(codes).toEqual(["approval_pending", "too_many_approvals", "approval_pending"]);
+});

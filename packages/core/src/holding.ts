@@ -10,7 +10,7 @@ import {
   requestOf,
   type Verdict,
 } from "./approval-request.ts";
-import type { ApprovalRecord } from "./approval-store.ts";
+import { type ApprovalRecord, approvalSession } from "./approval-store.ts";
 import { isPromise, reasonOf } from "./audit.ts";
 import { auditedFields, type CompiledApproval, toolOf } from "./compile-policy.ts";
 import type { Plan } from "./decide.ts";
@@ -96,8 +96,7 @@ export function bindingOf(call: Passage, asking: readonly CompiledApproval[]): B
 
 /** What a session's pending requests are counted by; the record's context holds the same. */
 export function sessionKey(call: Passage): string {
-  const { context } = call.request.session;
-  return String(context.session ?? context.grant ?? "");
+  return approvalSession(call.request.session.context);
 }
 
 function accept(call: Passage, record: ApprovalRecord): undefined {

@@ -2,7 +2,7 @@
 
 export type { ApprovalRequest, Approver, Verdict } from "./approval-request.ts";
 export { shortFingerprint, withoutSecrets } from "./approval-request.ts";
-export type { ApprovalAnswer, ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
+export { type ApprovalAnswer, type ApprovalRecord, type ApprovalStatus, type ApprovalStore, approvalSession } from "./approval-store.ts";
 export type { Approvals } from "./approvals.ts";
 export { type AuditSink, type AuditSinks, memoryAudit } from "./audit.ts";
 export type {

@@ -1,4 +1,4 @@
-import type { ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
+import { type ApprovalRecord, type ApprovalStatus, type ApprovalStore, approvalSession } from "./approval-store.ts";
 
 /**
  * Approvals of one process: they end with it. The default, and the model that durable stores are compared with.
@@ -108,5 +108,5 @@ function end(record: ApprovalRecord, status: ApprovalStatus): ApprovalRecord {
 }
 
 function sessionOf(record: ApprovalRecord): string {
-  return String(record.context.session ?? record.context.grant ?? "");
+  return approvalSession(record.context);
 }

@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { type ApprovalRecord, type ApprovalStatus, type ApprovalStore, HoldpointError, type MaybePromise } from "@holdpoint/core";
+import {
+  type ApprovalRecord,
+  type ApprovalStatus,
+  type ApprovalStore,
+  approvalSession,
+  HoldpointError,
+  type MaybePromise,
+} from "@holdpoint/core";
 
 /** Which records an operation needs to see. */
 export type ApprovalQuery =
@@ -186,7 +193,7 @@ export function sessionIndex(session: string): string {
 
 /** The session that a record's context names, as the guard counts pending requests. */
 function sessionOf({ context }: ApprovalRecord): string {
-  return String(context["session"] ?? context["grant"] ?? "");
+  return approvalSession(context);
 }
 
 function isLive({ status }: Pick<ApprovalRecord, "status">): boolean {
