@@ -259,6 +259,25 @@ test.each(majors)(
   },
 );
 
+test.each(majors)("[nothing-leaves-unchecked] a message that some server would read as a tool call does not leave in %s", async (major) => {
+  const { client, received } = await guarded(major);
+  const { transport } = loose(client);
+  const params = { name: "pay", arguments: { amount: 1, to: "bob" } };
+  const before = received.length;
+  const unclear = [
+    { method: ["tools/call"], params },
+    { method: "ping", Method: "tools/call", params },
+    { method: "ping", METHOD: "tools/call", Params: params },
+    { method: "ping", param\u017f: params },
+  ];
+  for (const [id, message] of unclear.entries()) {
+    const whole = { jsonrpc: "2.0", id: `unclear-${id}`, ...message };
+    await expect(transport.send(whole)).rejects.toMatchObject({ code: "malformed" });
+    await expect(transport.send([whole])).rejects.toMatchObject({ code: "malformed" });
+  }
+  expect(received).toHaveLength(before);
+});
+
 test.each(majors)("a transport of %s that came in past connect is found out, and guarded by the next call", async (major) => {
   const { client, calls, denied } = await guarded(major);
   await client.close();

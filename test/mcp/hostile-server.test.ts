@@ -110,3 +110,15 @@ test("a transport that cannot be changed, or belongs to another session, is not 
   expect(guardTransport(guardTransport(other as never, session, { server: "a" }), session, { server: "a" })).toBe(other);
   expect(() => guardTransport(other as never, session, { server: "b" })).toThrow("another session or server");
 });
+
+test.each(majors)("a server of %s that sends batches within batches, however deep, answers nothing with them", async (major) => {
+  const { request, say, answers, problems } = await guarded(major);
+  const waiting = request({ name: "pay", arguments: { amount: 1, to: "bob" } });
+  await expect.poll(() => answers.length).toBe(1);
+  let deep: unknown[] = [{ jsonrpc: "2.0", id: 1, result: forged }];
+  for (let level = 0; level < 2_000; level++) deep = [deep];
+  await say(deep);
+  expect(problems()).toEqual(["the server sent a batch within a batch"]);
+  answers[0]?.(false);
+  expect(isRefusal(await waiting)).toBe(true);
+});

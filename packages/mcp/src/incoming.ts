@@ -10,7 +10,11 @@ import { withoutHidden } from "./tool-lists.ts";
  */
 export function receive(connection: Connection, message: unknown, deliver: (message: unknown) => void): void {
   if (Array.isArray(message)) {
-    for (const each of message) receive(connection, each, deliver);
+    // A batch holds messages (JSON-RPC 2.0 §6); one of batches, however deep, holds none.
+    for (const each of message) {
+      if (Array.isArray(each)) report(connection, "the server sent a batch within a batch");
+      else receive(connection, each, deliver);
+    }
     return;
   }
   const checked = isObject(message) ? check(connection, message) : message;

@@ -32,6 +32,17 @@ export function isObject(value: unknown): value is JsonObject {
   return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
+const messageKeys = new Set(["jsonrpc", "id", "method", "params", "result", "error"]);
+
+/**
+ * Whether every server reads an outbound message as this package does. Some take an array for text where it names a method; some match keys whatever their
+ * case, as Go's `encoding/json` does (by simple folding, in which `ſ` is an `s`), and take the last of two.
+ */
+export function isClear(message: JsonObject): boolean {
+  if (message.method !== undefined && typeof message.method !== "string") return false;
+  return Object.keys(message).every((key) => messageKeys.has(key) || !messageKeys.has(key.toUpperCase().toLowerCase()));
+}
+
 /** Whether an inbound message could be taken for an answer by any client: all that is no clear request or notification. */
 export function isResponse(message: JsonObject): boolean {
   return !Object.hasOwn(message, "method") || Object.hasOwn(message, "result") || Object.hasOwn(message, "error");

@@ -1,7 +1,17 @@
 import { type Admission, canaryPrefix, HoldpointError, type JsonObject, printable, type Refusal, type RefusalCode } from "@holdpoint/core";
 import { type Connection, giveUp, type InFlight, type OpenCall, settle } from "./connection.ts";
 import { mayLeave } from "./egress.ts";
-import { envelopeOf, isObject, type ReadMessage, type RequestId, readCall, readMessage, requestId, type ToolCall } from "./message.ts";
+import {
+  envelopeOf,
+  isClear,
+  isObject,
+  type ReadMessage,
+  type RequestId,
+  readCall,
+  readMessage,
+  requestId,
+  type ToolCall,
+} from "./message.ts";
 import { mirrorArguments } from "./param-headers.ts";
 import { refusalError, refusalResult } from "./refusal-result.ts";
 
@@ -20,6 +30,7 @@ export async function sendThrough(connection: Connection, message: unknown, opti
   if (!read || !isObject(read.value)) throw malformedMessage();
   const { value } = read;
   if (value.method === "tools/call") return sendCall(connection, value, read.unfit, options);
+  if (!isClear(value)) throw malformedMessage();
   if (value.method === "notifications/cancelled" && cancelled(connection, value)) return undefined;
   if (!mayLeave(connection, value)) return undefined;
   return sendOther(connection, value, options);
@@ -205,6 +216,7 @@ function neverLeft(error: unknown): boolean {
 async function sendBatch(connection: Connection, batch: readonly unknown[], options: unknown): Promise<unknown> {
   if (!batch.every(isObject)) throw malformedMessage();
   if (batch.some((message) => message.method === "tools/call")) return refuseBatch(connection, batch);
+  if (!batch.every(isClear)) throw malformedMessage();
   const passing = batch.filter((message) => mayLeave(connection, message));
   if (passing.length === 0 && batch.length > 0) return undefined;
   const ids = passing.map((message) => {
