@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import CountReporter from "./test/reporter.ts";
 
@@ -11,6 +12,8 @@ export default defineConfig({
   test: {
     reporters: ["default", new CountReporter()],
     globalSetup: "./test/store-requirements.ts",
+    // Many tests wait for servers, stores and timers: one worker for each core but one, the default, leaves a small machine idle.
+    maxWorkers: Math.max(4, availableParallelism()),
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
     projects: [
       { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"], ...patience } },
