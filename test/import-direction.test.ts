@@ -24,11 +24,11 @@ function lint(file: string, specifier: string): string {
 }
 
 const allowed: [file: string, specifier: string][] = [
-  ["packages/core/src/decide.ts", "./facts.ts"],
-  ["packages/core/src/decide.ts", "@noble/hashes/sha2.js"],
+  ["packages/core/src/decision/decide.ts", "./facts.ts"],
+  ["packages/core/src/decision/decide.ts", "@noble/hashes/sha2.js"],
   ["packages/core/src/node/jsonl-audit.ts", "node:fs"],
   ["packages/core/src/node/jsonl-audit.ts", "../audit.ts"],
-  ["packages/core/src/decide.test.ts", "node:fs"],
+  ["packages/core/src/decision/decide.test.ts", "node:fs"],
   ["packages/mcp/src/guard-transport.ts", "@holdpoint/core"],
   ["packages/ai-sdk/src/index.ts", "@holdpoint/mcp"],
   ["packages/langchain/src/index.ts", "@holdpoint/core/risk"],
@@ -40,22 +40,22 @@ const allowed: [file: string, specifier: string][] = [
 ];
 
 const refused: [file: string, specifier: string, reason: string][] = [
-  ["packages/core/src/decide.ts", "@holdpoint/mcp", "core imports nothing of ours"],
+  ["packages/core/src/decision/decide.ts", "@holdpoint/mcp", "core imports nothing of ours"],
   ["packages/core/src/node/jsonl-audit.ts", "@holdpoint/stores/sqlite", "core imports nothing of ours"],
-  ["packages/core/src/decide.test.ts", "@holdpoint/testing/contracts", "core imports nothing of ours"],
-  ["packages/core/src/decide.ts", "@modelcontextprotocol/sdk/types.js", "core knows no framework"],
-  ["packages/core/src/decide.ts", "ai", "core knows no framework"],
-  ["packages/core/src/decide.ts", "@langchain/core/tools", "core knows no framework"],
-  ["packages/core/src/decide.ts", "node:crypto", "core runs wherever JavaScript does"],
-  ["packages/core/src/decide.ts", "node:fs/promises", "core runs wherever JavaScript does"],
-  ["packages/core/src/decide.ts", "./node/jsonl-audit.ts", "core's main entries must load without Node"],
+  ["packages/core/src/decision/decide.test.ts", "@holdpoint/testing/contracts", "core imports nothing of ours"],
+  ["packages/core/src/decision/decide.ts", "@modelcontextprotocol/sdk/types.js", "core knows no framework"],
+  ["packages/core/src/decision/decide.ts", "ai", "core knows no framework"],
+  ["packages/core/src/decision/decide.ts", "@langchain/core/tools", "core knows no framework"],
+  ["packages/core/src/decision/decide.ts", "node:crypto", "core runs wherever JavaScript does"],
+  ["packages/core/src/decision/decide.ts", "node:fs/promises", "core runs wherever JavaScript does"],
+  ["packages/core/src/decision/decide.ts", "./node/jsonl-audit.ts", "core's main entries must load without Node"],
   ["packages/mcp/src/index.ts", "@holdpoint/ai-sdk", "mcp imports core alone"],
   ["packages/ai-sdk/src/index.ts", "@holdpoint/stores/redis", "an adapter imports core, and mcp"],
   ["packages/langchain/src/index.ts", "@holdpoint/ai-sdk", "an adapter imports core, and mcp"],
   ["packages/stores/src/redis/index.ts", "@holdpoint/mcp", "stores and testing import core alone"],
   ["packages/testing/src/index.ts", "@holdpoint/stores/sqlite", "stores and testing import core alone"],
   ["packages/cli/src/main.ts", "@holdpoint/langchain", "the command imports core, mcp and stores"],
-  ["test/model/model.test.ts", "../../packages/core/src/decide.ts", "name the package, not its files"],
+  ["test/model/model.test.ts", "../../packages/core/src/decision/decide.ts", "name the package, not its files"],
 ];
 
 for (const [file, specifier] of allowed) {

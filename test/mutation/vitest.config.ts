@@ -10,7 +10,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^@holdpoint\/core$/, replacement: mutated }] },
   test: {
     include: [
-      "packages/core/src/{admission,amount,approvals,condition,decide,definitions,guard,limits,load-policy,memory-store,merge-policies,operators,predicate,window}.test.ts",
+      "packages/core/src/*/{admission,amount,approvals,condition,decide,definitions,guard,limits,load-policy,memory-store,merge-policies,operators,predicate,window}.test.ts",
       "test/model/*.test.ts",
       "test/laws/{fail-closed,refused-spends-nothing,release}.test.ts",
     ],

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { CounterStoreError, HoldpointError } from "./holdpoint-error.ts";
-import { PolicyError } from "./policy-error.ts";
+import { PolicyError } from "./policy/policy-error.ts";
 
 test("two copies of the package recognise each other's errors", async () => {
   const copy: typeof import("./holdpoint-error.ts") = await import(`./holdpoint-error.ts?${"copy"}`);

@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import type { AuditEvent } from "../src/audit-event.ts";
+import type { AuditEvent } from "../src/audit/audit-event.ts";
 import { jsonlAudit } from "../src/node/jsonl-audit.ts";
 
 /** Writes events as fast as they are taken, and says the id of each one that was: `audit-writer.ts <path> required`. */

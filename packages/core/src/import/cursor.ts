@@ -1,5 +1,5 @@
-import { jsonPointer } from "../json-pointer.ts";
-import { nearest } from "../nearest.ts";
+import { jsonPointer } from "../arguments/json-pointer.ts";
+import { nearest } from "../policy/nearest.ts";
 import type { ImportLog } from "./import-log.ts";
 
 /** A value of the document that is being read, and its JSON Pointer (RFC 6901). */

@@ -1,7 +1,7 @@
-import { jsonPointer } from "../json-pointer.ts";
-import { parsePolicy } from "../load-policy.ts";
-import { PolicyError } from "../policy-error.ts";
-import type { PolicyDocument } from "../policy-schema.ts";
+import { jsonPointer } from "../arguments/json-pointer.ts";
+import { parsePolicy } from "../policy/load-policy.ts";
+import { PolicyError } from "../policy/policy-error.ts";
+import type { PolicyDocument } from "../policy/policy-schema.ts";
 import { ImportError, type ImportLog, type ImportNote } from "./import-log.ts";
 
 /** A policy that was imported, loaded and frozen, and what its reader should know about how it was read. */

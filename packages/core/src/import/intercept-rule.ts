@@ -1,5 +1,5 @@
-import type { ApprovalKeys, Condition, Entry, Limit, RuleLists } from "../policy-schema.ts";
-import { parseDuration } from "../window.ts";
+import { parseDuration } from "../limits/window.ts";
+import type { ApprovalKeys, Condition, Entry, Limit, RuleLists } from "../policy/policy-schema.ts";
 import { type Cursor, type Fields, largestNumber, readFields, readList, readText, readWholeNumber, readWord, shown } from "./cursor.ts";
 import type { ImportLog } from "./import-log.ts";
 import { argumentPath, comparison, type ReferenceCondition, readCondition } from "./reference-condition.ts";

@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, type YAMLError } from "yaml";
-import { jsonPointer } from "../json-pointer.ts";
+import { jsonPointer } from "../arguments/json-pointer.ts";
 import { type ImportLog, type Locate, openLog } from "./import-log.ts";
 
 /** How large a policy text may be, once aliases are followed. A policy is written by hand; what is larger is a mistake or an attack. */

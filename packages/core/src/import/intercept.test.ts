@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { compilePolicy } from "../compile-policy.ts";
-import { decide } from "../decide.ts";
-import type { Json, JsonObject } from "../json-snapshot.ts";
+import type { Json, JsonObject } from "../arguments/json-snapshot.ts";
+import { decide } from "../decision/decide.ts";
+import { compilePolicy } from "../policy/compile-policy.ts";
 import { ImportError } from "./import-log.ts";
 import { fromIntercept, looksLikeIntercept } from "./intercept.ts";
 import type { ReferenceOperator } from "./reference-condition.ts";

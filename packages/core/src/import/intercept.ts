@@ -1,4 +1,4 @@
-import type { PolicyDocument, RuleLists } from "../policy-schema.ts";
+import type { PolicyDocument, RuleLists } from "../policy/policy-schema.ts";
 import { type Cursor, isObject, readEntries, readFields, readList, readText, readWord, shown } from "./cursor.ts";
 import { finishImport, type Imported } from "./finish-import.ts";
 import { type ImportLog, openLog } from "./import-log.ts";

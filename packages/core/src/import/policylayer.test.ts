@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parsePolicy } from "../load-policy.ts";
+import { parsePolicy } from "../policy/load-policy.ts";
 import { ImportError } from "./import-log.ts";
 import { fromPolicyLayer } from "./policylayer.ts";
 

@@ -1,4 +1,4 @@
-import type { Comparison, Entry, Limit, PolicyDocument, ToolRules } from "../policy-schema.ts";
+import type { Comparison, Entry, Limit, PolicyDocument, ToolRules } from "../policy/policy-schema.ts";
 import { type Cursor, isObject, readEntries, readFields, readList, readText, readWholeNumber, readWord } from "./cursor.ts";
 import { finishImport, type Imported } from "./finish-import.ts";
 import { type ImportLog, openLog } from "./import-log.ts";

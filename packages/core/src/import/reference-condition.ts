@@ -1,6 +1,6 @@
-import { formatPath, type Step } from "../path.ts";
-import type { Comparison } from "../policy-schema.ts";
-import { compileRegex } from "../regular-expression.ts";
+import { formatPath, type Step } from "../conditions/path.ts";
+import { compileRegex } from "../conditions/regular-expression.ts";
+import type { Comparison } from "../policy/policy-schema.ts";
 import { type Cursor, type Fields, kindOf, readFields, readText, readWord } from "./cursor.ts";
 import type { ImportLog } from "./import-log.ts";
 

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { compilePolicy } from "../compile-policy.ts";
-import { decide } from "../decide.ts";
-import type { JsonObject } from "../json-snapshot.ts";
-import { type CallOutcome, lackOfRoom, settleIndices } from "../limits.ts";
-import { memoryStore } from "../memory-store.ts";
-import type { PolicyDocument } from "../policy-schema.ts";
+import type { JsonObject } from "../arguments/json-snapshot.ts";
+import { decide } from "../decision/decide.ts";
+import { type CallOutcome, lackOfRoom, settleIndices } from "../limits/limits.ts";
+import { memoryStore } from "../limits/memory-store.ts";
+import { compilePolicy } from "../policy/compile-policy.ts";
+import type { PolicyDocument } from "../policy/policy-schema.ts";
 import type { Imported } from "./finish-import.ts";
 import { ImportError } from "./import-log.ts";
 import { fromIntercept } from "./intercept.ts";

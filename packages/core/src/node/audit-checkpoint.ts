@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { canonicalJson } from "../canonical-json.ts";
+import { canonicalJson } from "../arguments/canonical-json.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
 
 /**

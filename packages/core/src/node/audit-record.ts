@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { AuditEvent } from "../audit-event.ts";
+import type { AuditEvent } from "../audit/audit-event.ts";
 
 /** Where a chain stands: the next record's `seq`, and the hash that it links to. */
 export interface ChainHead {

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { basename } from "node:path";
-import type { AuditSink } from "../audit.ts";
-import type { AuditEvent } from "../audit-event.ts";
-import type { MaybePromise } from "../counter-store.ts";
+import type { AuditSink } from "../audit/audit.ts";
+import type { AuditEvent } from "../audit/audit-event.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
+import type { MaybePromise } from "../limits/counter-store.ts";
 import { type AuditCheckpoint, type AuditKey, signCheckpoint, signingKey } from "./audit-checkpoint.ts";
 import { openChain } from "./audit-file.ts";
 import { longestLine } from "./audit-record.ts";

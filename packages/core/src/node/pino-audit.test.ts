@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import pino from "pino";
 import { expect, test } from "vitest";
-import { createGuard } from "../guard.ts";
+import { createGuard } from "../guard/guard.ts";
 import { pinoAudit } from "./pino-audit.ts";
 
 function logger() {

@@ -1,6 +1,6 @@
-import type { AuditSink } from "../audit.ts";
-import type { AuditEvent } from "../audit-event.ts";
-import { printable } from "../refusal.ts";
+import type { AuditSink } from "../audit/audit.ts";
+import type { AuditEvent } from "../audit/audit-event.ts";
+import { printable } from "../decision/refusal.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 

@@ -1,4 +1,4 @@
-import type { AuditEvent } from "../audit-event.ts";
+import type { AuditEvent } from "../audit/audit-event.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
 import { auditFiles, auditLines } from "./audit-lines.ts";
 import { readRecord } from "./audit-record.ts";

@@ -2,8 +2,8 @@ import { PassThrough } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { expect, test, vi } from "vitest";
-import type { ApprovalRequest, Verdict } from "../approval-request.ts";
-import { createGuard } from "../guard.ts";
+import type { ApprovalRequest, Verdict } from "../approvals/approval-request.ts";
+import { createGuard } from "../guard/guard.ts";
 import { terminalApprover } from "./terminal-approver.ts";
 
 const keys = { down: "\u001b[B", enter: "\r", controlC: "\u0003" };

@@ -1,9 +1,9 @@
 import { userInfo } from "node:os";
 import { type Readable, Writable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
-import type { ApprovalRequest, Approver, Verdict } from "../approval-request.ts";
+import type { ApprovalRequest, Approver, Verdict } from "../approvals/approval-request.ts";
+import { printable } from "../decision/refusal.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
-import { printable } from "../refusal.ts";
 
 /** A terminal's input: `process.stdin`, or a stream that behaves like one. */
 export type TerminalInput = Readable & { readonly isTTY?: boolean | undefined; setRawMode?(raw: boolean): unknown };

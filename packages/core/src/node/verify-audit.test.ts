@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { AuditEvent } from "../audit-event.ts";
+import type { AuditEvent } from "../audit/audit-event.ts";
 import type { AuditCheckpoint } from "./audit-checkpoint.ts";
 import { readRecord, sealRecord } from "./audit-record.ts";
 import { jsonlAudit } from "./jsonl-audit.ts";

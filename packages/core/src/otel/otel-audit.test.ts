@@ -3,8 +3,8 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { beforeAll, expect, test } from "vitest";
-import { createGuard } from "../guard.ts";
-import type { JsonObject } from "../json-snapshot.ts";
+import type { JsonObject } from "../arguments/json-snapshot.ts";
+import { createGuard } from "../guard/guard.ts";
 import { otelAudit } from "./otel-audit.ts";
 
 beforeAll(() => {

@@ -1,7 +1,7 @@
 import { type Attributes, context, type Meter, metrics, SpanKind, type Tracer, trace } from "@opentelemetry/api";
-import type { AuditSink } from "../audit.ts";
-import type { AuditEvent, DecisionEvent, OutcomeEvent } from "../audit-event.ts";
-import { printable } from "../refusal.ts";
+import type { AuditSink } from "../audit/audit.ts";
+import type { AuditEvent, DecisionEvent, OutcomeEvent } from "../audit/audit-event.ts";
+import { printable } from "../decision/refusal.ts";
 
 export interface OtelAuditOptions {
   /** Default: the tracer and the meter `@holdpoint/core` of the providers that the host registered. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { policySchema } from "../policy-schema.ts";
+import { policySchema } from "../policy/policy-schema.ts";
 import { recommendPolicy } from "./recommend-policy.ts";
 
 const one = (name: string, description: string) => recommendPolicy([{ name, description }], { approvals: false });

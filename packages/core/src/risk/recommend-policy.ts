@@ -1,4 +1,4 @@
-import type { PolicyDocument, ToolRules } from "../policy-schema.ts";
+import type { PolicyDocument, ToolRules } from "../policy/policy-schema.ts";
 import { type Category, graver } from "./category.ts";
 import { type ClassifiableTool, classify } from "./classify.ts";
 

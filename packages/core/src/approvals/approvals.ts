@@ -1,0 +1,57 @@
+import type { Recorder } from "../audit/recorder.ts";
+import { aboutApproval, withoutSecrets } from "./approval-request.ts";
+import type { ApprovalAnswer, ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
+
+/** The host's side of requests for approval: a screen, a chat bot or a command lists them and answers. Every answer is recorded. In what it gives, secret fields read `(secret)`. */
+export interface Approvals {
+  list(filter?: {
+    readonly status?: ApprovalStatus | undefined;
+    readonly session?: string | undefined;
+  }): Promise<readonly ApprovalRecord[]>;
+  get(id: string): Promise<ApprovalRecord | undefined>;
+  /** Says yes. `undefined` where the request is not known, has ended, or was answered before. */
+  approve(id: string, answer: Omit<ApprovalAnswer, "approved">): Promise<ApprovalRecord | undefined>;
+  refuse(
+    id: string,
+    answer: { readonly by?: string | undefined; readonly reason?: string | undefined },
+  ): Promise<ApprovalRecord | undefined>;
+  /** Takes back a yes, or withdraws a pending request. */
+  revoke(id: string, by?: string): Promise<boolean>;
+}
+
+export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: () => number): Approvals {
+  async function answer(id: string, given: ApprovalAnswer): Promise<ApprovalRecord | undefined> {
+    const answered = await store.answer(id, given, now());
+    if (!answered) return undefined;
+    await note(answered, given.approved ? "approval.granted" : "approval.refused");
+    return withoutSecrets(answered);
+  }
+  async function note(record: ApprovalRecord, type: "approval.granted" | "approval.refused" | "approval.revoked"): Promise<void> {
+    await recorder.note({
+      type,
+      ...aboutApproval(record),
+      call: "",
+      attempt: 0,
+      session: String(record.context.session ?? ""),
+      server: record.server,
+      tool: record.tool,
+      identity: record.context,
+      reason: record.refusal,
+    });
+  }
+  return {
+    list: async (filter = {}) => (await store.list(filter, now())).map(withoutSecrets),
+    async get(id) {
+      const record = await store.get(id, now());
+      return record && withoutSecrets(record);
+    },
+    approve: (id, given) => answer(id, { ...given, approved: true }),
+    refuse: (id, given) => answer(id, { ...given, approved: false }),
+    async revoke(id, by) {
+      const record = await store.get(id, now());
+      const revoked = await store.revoke(id, by, now());
+      if (revoked && record) await note({ ...record, by }, "approval.revoked");
+      return revoked;
+    },
+  };
+}

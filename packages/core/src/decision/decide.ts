@@ -1,0 +1,306 @@
+import type { JsonObject } from "../arguments/json-snapshot.ts";
+import { describeProblems, type SchemaProblem } from "../arguments/schema-problem.ts";
+import { type Facts, timeFacts } from "../conditions/facts.ts";
+import type { Definition } from "../guard/definitions.ts";
+import { type LimitCall, type LimitDebit, mergeDebits } from "../limits/limits.ts";
+import {
+  type CompiledApproval,
+  type CompiledLayer,
+  type CompiledPolicy,
+  type CompiledRule,
+  type CompiledTool,
+  toolOf,
+} from "../policy/compile-policy.ts";
+import { describeRule, type Evaluated, evaluateAll } from "./evidence.ts";
+import { notAvailable, notPermitted, type RefusalCode } from "./refusal.ts";
+import { type Bounds, findBounds } from "./would-pass.ts";
+
+/** A call as it is judged: names, and plain JSON taken once. */
+export interface Call {
+  readonly server: string;
+  readonly tool: string;
+  readonly arguments: JsonObject;
+  /** The identity of the session and what the host added. */
+  readonly context: JsonObject;
+}
+
+/** What the decision needs besides the policy and the call. */
+export interface DecisionFacts {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly namespace: string;
+  readonly definition: Definition;
+  readonly mode: "enforce" | "observe";
+  readonly failOpen?: { readonly inputSchema?: boolean } | undefined;
+}
+
+/** The call may not leave. Carries its evidence: `detail`, `evaluated` and `wouldPass` are worked out when they are first read. */
+export interface Denial {
+  readonly outcome: "deny";
+  /** The rule that refused: a JSON Pointer, or `(hidden)`, `(default deny)`, `(no policy)`, `(definition …)`. */
+  readonly rule: string;
+  readonly code: RefusalCode;
+  /** For the model. */
+  readonly message: string;
+  /** For the operator: paths, types and policy literals, never argument values. */
+  readonly detail: string;
+  readonly retryAfterMs?: number | undefined;
+  /** Bounds which, applied together, were verified by deciding again. For the operator; for the model only under `explain: "model"`. */
+  readonly wouldPass?: Bounds | undefined;
+  readonly evaluated: readonly Evaluated[];
+  /** True where the rule says `explain: "model"`. */
+  readonly explains: boolean;
+}
+
+/** The call may leave once the debits are reserved and the approvals are given; the guard sees to both. */
+export interface Plan {
+  readonly outcome: "allow" | "hold";
+  readonly debits: readonly LimitDebit[];
+  readonly approvals: readonly CompiledApproval[];
+  /** Debits of observed limits: charged if enforcement would have let the call pass, and never a reason to refuse. */
+  readonly observedDebits: readonly LimitDebit[];
+  /** What enforcement would have refused or held, under `observe`. */
+  readonly observed: readonly (Denial | CompiledApproval)[];
+  /** Weaknesses that the host chose and that were used: to be recorded. */
+  readonly failedOpen: readonly string[];
+  readonly evaluated: readonly Evaluated[];
+}
+
+/**
+ * Decides one call: pure and synchronous. It answers a denial, or the plan of what must be reserved and who must be asked before the call may leave.
+ *
+ * The order (design §4) fixes only which rule is named: given the same counters, approvals and time, any deny beats any hold, and any hold beats allow.
+ * Limits without room are found later, by the store.
+ *
+ * @example
+ * const verdict = decide(compilePolicy(document), call, { now: Date.now(), namespace: "", definition: { state: "not_needed" }, mode: "enforce" });
+ */
+export function decide(policy: CompiledPolicy | undefined, call: Call, facts: DecisionFacts): Denial | Plan {
+  if (policy === undefined) {
+    return deny({
+      rule: "(no policy)",
+      code: "no_policy",
+      message: notAvailable(call.tool),
+      detail: `no policy for server \`${call.server}\``,
+    });
+  }
+  const tools = policy.layers.map((layer) => toolOf(layer, call.tool));
+  const judging: Judging = {
+    policy,
+    call,
+    given: facts,
+    facts: factsOf(call, facts),
+    debits: [],
+    observedDebits: [],
+    approvals: [],
+    observed: [],
+    failedOpen: [],
+  };
+  return judge(judging, tools) ?? new LazyPlan(judging);
+}
+
+function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undefined {
+  const { policy, call, given, facts } = judging;
+  const observing = given.mode === "observe";
+
+  for (let index = 0; index < tools.length; index++) {
+    const refusal = admission(policy.layers[index] as CompiledLayer, tools[index] as CompiledTool, call.tool);
+    const denial = refusal && refuse(judging, refusal, false);
+    if (denial) return denial;
+  }
+  const definition = judgeDefinition(tools, call, given);
+  if (definition === "failed open") judging.failedOpen = ["inputSchema"];
+  else if (definition) return deny(definition);
+
+  for (const tool of tools) {
+    const problems = tool.arguments?.(call.arguments);
+    if (problems && problems.length > 0) return deny(badArguments(tool.argumentsId, problems));
+  }
+  for (const tool of tools) {
+    for (const rule of tool.require) {
+      const truth = rule.test(facts);
+      const denial = truth === true ? undefined : refuse(judging, ruleRefusal(rule, facts), rule.observe);
+      if (denial) return denial;
+    }
+    for (const rule of tool.denyIf) {
+      const truth = rule.test(facts);
+      const denial = truth === false ? undefined : refuse(judging, ruleRefusal(rule, facts), rule.observe);
+      if (denial) return denial;
+    }
+  }
+  const limitCall: LimitCall = { namespace: given.namespace, server: call.server, args: call.arguments, context: call.context };
+  for (const tool of tools) {
+    for (const limit of tool.limits) {
+      const made = limit.debitFor(limitCall);
+      if ("refusal" in made) {
+        const denial = refuse(judging, { ...made.refusal, byRule: made.refusal.code === "limit" }, limit.observe);
+        if (denial) return denial;
+      } else (observing || limit.observe ? judging.observedDebits : judging.debits).push(made);
+    }
+  }
+  for (const tool of tools) {
+    for (const rule of tool.approvals) {
+      if (rule.test(facts) !== false) (observing || rule.observe ? judging.observed : judging.approvals).push(rule);
+    }
+  }
+  return undefined;
+}
+
+type Refusal = Omit<Denial, "outcome" | "detail" | "evaluated" | "explains" | "wouldPass"> & {
+  /** Text, or what makes it: describing a rule costs many times what judging it does. */
+  readonly detail: string | (() => string);
+  readonly explains?: boolean;
+  readonly byRule?: boolean;
+};
+
+/** What has been found of one call so far. */
+interface Judging {
+  readonly policy: CompiledPolicy;
+  readonly call: Call;
+  readonly given: DecisionFacts;
+  readonly facts: Facts;
+  readonly debits: LimitDebit[];
+  readonly observedDebits: LimitDebit[];
+  readonly approvals: CompiledApproval[];
+  readonly observed: (Denial | CompiledApproval)[];
+  failedOpen: readonly string[];
+}
+
+/** The denial where the refusal stands; under `observe` it is noted, and the call goes on. */
+function refuse(judging: Judging, refusal: Refusal, ruleObserves: boolean): Denial | undefined {
+  const denial = deny(refusal, judging);
+  if (!ruleObserves && judging.given.mode === "enforce") return denial;
+  judging.observed.push(denial);
+  return undefined;
+}
+
+/** A class for its speed: an accessor of its own would cost each plan more than the decision. */
+class LazyPlan implements Plan {
+  readonly outcome: Plan["outcome"];
+  readonly debits: readonly LimitDebit[];
+  readonly approvals: readonly CompiledApproval[];
+  readonly observedDebits: readonly LimitDebit[];
+  readonly observed: Plan["observed"];
+  readonly failedOpen: readonly string[];
+  readonly #judging: Judging;
+
+  constructor(judging: Judging) {
+    this.outcome = judging.approvals.length > 0 ? "hold" : "allow";
+    this.debits = judging.debits.length > 1 ? mergeDebits(judging.debits) : judging.debits;
+    this.approvals = judging.approvals;
+    this.observedDebits = uncharged(judging.observedDebits, this.debits);
+    this.observed = judging.observed;
+    this.failedOpen = judging.failedOpen;
+    this.#judging = judging;
+  }
+
+  get evaluated(): readonly Evaluated[] {
+    return evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging.facts);
+  }
+}
+
+/** A counter that an enforced limit charges is not charged again for an observed one. */
+function uncharged(observed: readonly LimitDebit[], enforced: readonly LimitDebit[]): readonly LimitDebit[] {
+  if (observed.length === 0) return observed;
+  return mergeDebits(observed).filter(({ debit }) => !enforced.some((other) => other.debit.key === debit.key));
+}
+
+function deny(refusal: Refusal, judging?: Judging): Denial {
+  return new LazyDenial(refusal, judging);
+}
+
+/** A class for its speed, as `LazyPlan` is. */
+class LazyDenial implements Denial {
+  readonly outcome = "deny";
+  readonly rule: string;
+  readonly code: RefusalCode;
+  readonly message: string;
+  readonly retryAfterMs: number | undefined;
+  readonly explains: boolean;
+  #detail: Refusal["detail"];
+  readonly #mendable: boolean;
+  readonly #judging: Judging | undefined;
+  #bounds: Bounds | undefined;
+
+  constructor(refusal: Refusal, judging: Judging | undefined) {
+    this.rule = refusal.rule;
+    this.code = refusal.code;
+    this.message = refusal.message;
+    this.retryAfterMs = refusal.retryAfterMs;
+    this.explains = refusal.explains ?? false;
+    this.#detail = refusal.detail;
+    this.#mendable = refusal.byRule ?? false;
+    this.#judging = judging;
+  }
+
+  get detail(): string {
+    if (typeof this.#detail !== "string") this.#detail = this.#detail();
+    return this.#detail;
+  }
+
+  get evaluated(): readonly Evaluated[] {
+    return this.#judging ? evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging.facts) : [];
+  }
+
+  get wouldPass(): Bounds | undefined {
+    if (!this.#mendable || !this.#judging) return undefined;
+    const { policy, call, given } = this.#judging;
+    this.#bounds ??= findBounds(policy, call, this, (changed) => decide(policy, changed, given));
+    return this.#bounds;
+  }
+}
+
+function admission(layer: CompiledLayer, tool: CompiledTool, name: string): Refusal | undefined {
+  if (tool.hidden) return { rule: "(hidden)", code: "hidden", message: notAvailable(name), detail: `\`hide\` names \`${name}\`` };
+  if (tool.listed || layer.default === "allow") return undefined;
+  return {
+    rule: "(default deny)",
+    code: "default_deny",
+    message: notAvailable(name),
+    detail: `\`tools\` does not list \`${name}\`, and \`default\` is \`deny\``,
+  };
+}
+
+function judgeDefinition(tools: readonly CompiledTool[], call: Call, facts: DecisionFacts): Refusal | "failed open" | undefined {
+  const { definition } = facts;
+  if (definition.state === "known") {
+    if (tools.every((tool) => tool.ignoresInputSchema) || definition.judge === undefined) return undefined;
+    if (typeof definition.judge === "string") {
+      if (facts.failOpen?.inputSchema) return "failed open";
+      return definitionRefusal("unusable", call.tool, `the server's \`inputSchema\` cannot be used: ${definition.judge}`);
+    }
+    const problems = definition.judge(call.arguments);
+    return problems.length > 0 ? badArguments("(inputSchema)", problems) : undefined;
+  }
+  if (definition.state === "not_needed" && !tools.some((tool) => tool.readsClaims)) return undefined;
+  const state = definition.state === "not_needed" ? "unknown" : definition.state;
+  const problem =
+    "problem" in definition ? definition.problem : "a rule reads what the server says of the tool, and no definition is known";
+  return definitionRefusal(state, call.tool, problem);
+}
+
+function definitionRefusal(state: "unknown" | "unusable" | "changed" | "unpinned", tool: string, detail: string): Refusal {
+  return { rule: `(definition ${state})`, code: `definition_${state}`, message: notAvailable(tool), detail };
+}
+
+function badArguments(rule: string, problems: readonly SchemaProblem[]): Refusal {
+  const text = describeProblems(problems);
+  return { rule, code: "arguments_invalid", message: text, detail: text };
+}
+
+function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {
+  return {
+    rule: rule.id,
+    code: rule.section === "require" ? "require" : "deny_if",
+    message: rule.onDeny ?? notPermitted,
+    detail: () => describeRule(rule, facts),
+    explains: rule.explain,
+    byRule: true,
+  };
+}
+
+function factsOf(call: Call, given: DecisionFacts): Facts {
+  const { definition } = given;
+  const tool = definition.state === "known" ? definition.facts : { name: call.tool, server: call.server };
+  return { args: call.arguments, context: call.context, tool, time: timeFacts(given.now) };
+}

@@ -1,0 +1,172 @@
+import type { Json, JsonObject } from "../arguments/json-snapshot.ts";
+import { isPathError, parsePath, type Step } from "../conditions/path.ts";
+import { formatAmount } from "../limits/amount.ts";
+import type { CompiledLimit } from "../limits/limits.ts";
+import { type CompiledPolicy, toolOf } from "../policy/compile-policy.ts";
+import type { Comparison, Condition } from "../policy/policy-schema.ts";
+import type { Call, Denial, Plan } from "./decide.ts";
+
+/** A bound on one argument. `exists: false` means: leave it out. */
+export interface Bound {
+  readonly path: string;
+  readonly op: "lte" | "lt" | "gte" | "gt" | "eq" | "in" | "exists";
+  readonly value: Json;
+}
+
+/** Changes which, applied together, would let the call pass. Verified by deciding again, never guessed. */
+export interface Bounds {
+  readonly arguments: readonly Bound[];
+  /** True where a person would still be asked. */
+  readonly asks?: true | undefined;
+  /** Milliseconds to wait, where a limit lacks room. */
+  readonly waitMs?: number | undefined;
+}
+
+type DecideAgain = (call: Call) => Denial | Plan;
+
+/** A call that fails for more reasons than this gets no bounds. */
+const mostSteps = 8;
+
+/**
+ * Looks for the arguments that would pass: it mends one rule that refuses or holds after another, by the literal that the rule compares with, and decides
+ * each mended call again. `undefined` where it finds none; what it finds is a way, not every way.
+ */
+export function findBounds(policy: CompiledPolicy, call: Call, denial: Denial, decideAgain: DecideAgain): Bounds | undefined {
+  const found = new Map<string, Bound>();
+  let current = call;
+  let verdict: Denial | Plan = denial;
+  for (let step = 0; verdict.outcome !== "allow"; step++) {
+    const mended: Mended | undefined = step < mostSteps ? mend(policy, current, verdict, decideAgain) : undefined;
+    if (!mended) return verdict.outcome === "hold" ? { arguments: [...found.values()], asks: true } : undefined;
+    // A later bound on the same argument was found under the earlier one, and is the tighter.
+    for (const bound of mended.bounds) found.set(`${bound.path} ${bound.op}`, bound);
+    current = mended.call;
+    verdict = mended.verdict;
+  }
+  return { arguments: [...found.values()] };
+}
+
+/** The bounds as a sentence: `It would pass with args.amount ≤ 500.` */
+export function describeBounds({ arguments: bounds, asks, waitMs }: Bounds): string {
+  const parts = bounds.map(({ path, op, value }) => {
+    if (op === "exists") return `without ${path}`;
+    if (op === "in") return `${path} one of ${(value as readonly Json[]).map((each) => JSON.stringify(each)).join(", ")}`;
+    return `${path} ${signs[op]} ${JSON.stringify(value)}`;
+  });
+  const changed = parts.length > 0 ? ` with ${parts.join(" and ")}` : "";
+  const wait = waitMs === undefined ? "" : ` in ${Math.ceil(waitMs / 1000)} s`;
+  return `It would ${asks ? "go to a person" : "pass"}${changed}${wait}.`;
+}
+
+const signs = { lte: "≤", lt: "<", gte: "≥", gt: ">", eq: "=" } as const;
+
+interface Mended {
+  readonly call: Call;
+  readonly verdict: Denial | Plan;
+  readonly bounds: readonly Bound[];
+}
+
+/** Tries each way to get past the rule that stops the call, and takes the first that does. */
+function mend(policy: CompiledPolicy, call: Call, verdict: Denial | Plan, decideAgain: DecideAgain): Mended | undefined {
+  for (const changes of waysPast(policy, call, verdict)) {
+    const changed = { ...call, arguments: changes.reduce(apply, call.arguments) };
+    const next = decideAgain(changed);
+    if (isPast(verdict, next)) return { call: changed, verdict: next, bounds: changes.map(({ bound }) => bound) };
+  }
+  return undefined;
+}
+
+function isPast(before: Denial | Plan, after: Denial | Plan): boolean {
+  if (before.outcome === "deny") return after.outcome !== "deny" || after.rule !== before.rule;
+  return after.outcome !== "deny" && !after.approvals.some((rule) => rule === before.approvals[0]);
+}
+
+/** A `require` rule needs every condition, so they are mended together; any other is mended by any one of its conditions. */
+function waysPast(policy: CompiledPolicy, call: Call, verdict: Denial | Plan): readonly (readonly Change[])[] {
+  const tools = policy.layers.map((layer) => toolOf(layer, call.tool));
+  if (verdict.outcome === "deny") {
+    const limit = tools.flatMap(({ limits }) => limits).find(({ id }) => id === verdict.rule);
+    if (limit) return withinLimit(limit);
+  }
+  const rule =
+    verdict.outcome === "deny"
+      ? tools.flatMap(({ require, denyIf }) => [...require, ...denyIf]).find(({ id }) => id === verdict.rule)
+      : verdict.approvals[0];
+  if (!rule) return [];
+  const wanted = rule.section === "require";
+  const changes = rule.conditions.map((condition) => changesFor(condition, wanted));
+  if (!wanted) return changes.flatMap((each) => each.map((change) => [change]));
+  const together = changes.flatMap((each) => each.slice(0, 1));
+  return together.length > 0 ? [together] : [];
+}
+
+/** An amount that is more than its limit ever allows; what is left of the counter is the store's to know. */
+function withinLimit({ limit, max }: CompiledLimit): readonly (readonly Change[])[] {
+  const { increment_from: from } = limit;
+  if (from === undefined) return [];
+  return changesFor({ path: from, op: "lte", value: Number(formatAmount(max)) }, true).map((change) => [change]);
+}
+
+interface Change {
+  readonly bound: Bound;
+  readonly steps: readonly Step[];
+  /** What the argument becomes to try the bound; `undefined` takes it away. */
+  readonly value: Json | undefined;
+}
+
+/** What would give a condition the wanted truth, as far as its own literal says. */
+function changesFor(condition: Condition, wanted: boolean): readonly Change[] {
+  if ("not" in condition) return changesFor(condition.not, !wanted);
+  if ("any" in condition && wanted) return condition.any.flatMap((part) => changesFor(part, wanted));
+  if ("all" in condition && !wanted) return condition.all.flatMap((part) => changesFor(part, wanted));
+  if (!("op" in condition)) return [];
+  const path = parsePath(condition.path);
+  if (isPathError(path) || path.root !== "args" || path.steps.some((step) => step.kind !== "name")) return [];
+  return boundsFor(condition, wanted).map(([op, value, tried]) => ({
+    bound: { path: condition.path, op, value },
+    steps: path.steps,
+    value: tried,
+  }));
+}
+
+type Candidate = readonly [op: Bound["op"], value: Json, tried: Json | undefined];
+
+function boundsFor({ op, value: operand }: Comparison, wanted: boolean): readonly Candidate[] {
+  if (op === "exists") return operand === wanted ? [] : [["exists", false, undefined]];
+  if (op === "in" || op === "not_in") {
+    const list = Array.isArray(operand) ? operand.map(literalOf) : [];
+    const [first] = list;
+    return (op === "in") === wanted && first !== undefined ? [["in", list as Json, first]] : [];
+  }
+  const value = literalOf(operand);
+  if (value === undefined) return [];
+  if (op === "eq" || op === "neq") return (op === "eq") === wanted ? [["eq", value, value]] : [];
+  const order = wanted ? op : opposite[op];
+  if (typeof value !== "number") return [];
+  if (order === "lte" || order === "gte") return [[order, value, value]];
+  if (order === "lt") return [[order, value, value - 1]];
+  return order === "gt" ? [[order, value, value + 1]] : [];
+}
+
+const opposite: Readonly<Record<string, string | undefined>> = { gt: "lte", gte: "lt", lt: "gte", lte: "gt" };
+
+/** The literal of an operand; `undefined` where it is read from elsewhere. */
+function literalOf(operand: unknown): Json | undefined {
+  if (operand === null || typeof operand !== "object") return operand as Json;
+  return "literal" in operand ? (operand.literal as Json) : undefined;
+}
+
+function apply(args: JsonObject, { steps, value }: Change): JsonObject {
+  const [step, ...rest] = steps;
+  if (step?.kind !== "name") return args;
+  const copy: Record<string, Json> = { ...args };
+  if (rest.length === 0) {
+    if (value === undefined) delete copy[step.name];
+    else Object.defineProperty(copy, step.name, { value, enumerable: true, configurable: true, writable: true });
+    return copy;
+  }
+  const inner = Object.hasOwn(args, step.name) ? args[step.name] : {};
+  if (inner === null || typeof inner !== "object" || Array.isArray(inner)) return args;
+  copy[step.name] = apply(inner as JsonObject, { bound: { path: "", op: "eq", value: null }, steps: rest, value });
+  return copy;
+}

@@ -1,0 +1,68 @@
+import { jsonPointer } from "../arguments/json-pointer.ts";
+import { PolicyError, type PolicyIssue } from "./policy-error.ts";
+
+/**
+ * Reads JSON text (RFC 8259) without losing anything silently: a key given twice, of which `JSON.parse` keeps the last, and an integer that a
+ * JavaScript number cannot hold are errors that name the place.
+ *
+ * @throws {PolicyError} with every such place, or with the parser's complaint where the text is no JSON.
+ */
+export function parseJsonText(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new PolicyError([
+      { pointer: "", message: `the text is not JSON: ${(error as Error).message}`, fix: "give JSON, without comments or trailing commas" },
+    ]);
+  }
+  const issues = lossesOf(text);
+  if (issues.length > 0) throw new PolicyError(issues);
+  return value;
+}
+
+interface Frame {
+  /** The key or index that the next value stands under. */
+  token: string | number;
+  /** The keys seen so far; absent in an array. */
+  readonly keys?: Set<string>;
+}
+
+/** The text has been parsed once, so tokens are all there is to look for, and every string before a colon is a key. */
+function lossesOf(text: string): PolicyIssue[] {
+  const issues: PolicyIssue[] = [];
+  const frames: Frame[] = [];
+  const pointer = () => jsonPointer(frames.map((frame) => frame.token));
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]+|\\.)*"(?:\s*:)?|[{}[\],]|-?[0-9][0-9.eE+-]*/g)) {
+    const frame = frames.at(-1);
+    if (token === "{") frames.push({ token: "", keys: new Set() });
+    else if (token === "[") frames.push({ token: 0 });
+    else if (token === "}" || token === "]") frames.pop();
+    else if (token === ",") {
+      if (typeof frame?.token === "number") frame.token++;
+    } else if (token.endsWith(":")) {
+      const { keys } = frame as Frame;
+      const key: string = JSON.parse(token.slice(0, -1));
+      (frame as Frame).token = key;
+      if (keys?.has(key)) {
+        issues.push({
+          pointer: pointer(),
+          message: `the key \`${key}\` stands here twice, again on line ${lineOf(text, index)}`,
+          fix: "keep one of the two",
+        });
+      }
+      keys?.add(key);
+    } else if (/^-?[0-9]+$/.test(token) && !Number.isSafeInteger(Number(token))) {
+      issues.push({
+        pointer: pointer(),
+        message: `the number \`${token}\` would be read as ${Number(token)}`,
+        fix: "write an integer of at most 2^53 - 1, or a string",
+      });
+    }
+  }
+  return issues;
+}
+
+function lineOf(text: string, index: number): number {
+  return text.slice(0, index).split("\n").length;
+}
