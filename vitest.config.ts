@@ -8,6 +8,9 @@ const fromSource = { ssr: { resolve: { conditions: ["@holdpoint/source"] } } };
 /** Real servers, stores and frameworks start inside tests, on machines with few cores: patience costs nothing where a test passes. */
 const patience = { testTimeout: 30_000, hookTimeout: 30_000 };
 
+/** Files share a worker's modules, which takes a third off the run: no test may rest on being the first to load one. */
+const shared = { isolate: false, setupFiles: ["./test/seed.ts"] };
+
 export default defineConfig({
   test: {
     reporters: ["default", new CountReporter()],
@@ -16,13 +19,14 @@ export default defineConfig({
     maxWorkers: Math.max(4, availableParallelism()),
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
     projects: [
-      { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"], ...patience } },
+      { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"], ...shared, ...patience } },
       {
         ...fromSource,
         test: {
           name: "test",
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: ["**/node_modules/**", "test/packaging/**"],
+          ...shared,
           ...patience,
         },
       },

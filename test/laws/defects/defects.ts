@@ -71,7 +71,7 @@ export const defects: Readonly<Record<string, Defect>> = {
     file: "packages/core/src/policy/compile-policy.ts",
     find: "denyIf: [...own.denyIf, ...shared.denyIf],",
     replace: "denyIf: (own.denyIf.length > 0 ? own : shared).denyIf,",
-    tests: ["test/laws/deny-wins.test.ts"],
+    tests: ["packages/core/src/decision/decide.test.ts"],
   },
   "one of several merged policies is enough to leave out the schema": {
     law: "deny-wins",

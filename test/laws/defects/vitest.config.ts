@@ -21,5 +21,11 @@ export default defineConfig({
     },
   ],
   // What is transformed with one defect is of no use with another.
-  test: { fsModuleCache: false, include: [...defect.tests], testTimeout: 30_000, env: { HOLDPOINT_FUZZ: "0.5" } },
+  test: {
+    fsModuleCache: false,
+    setupFiles: ["./test/seed.ts"],
+    include: [...defect.tests],
+    testTimeout: 30_000,
+    env: { HOLDPOINT_FUZZ: "0.5" },
+  },
 });

@@ -287,6 +287,14 @@ test("an observed limit never tightens an enforced one, and under `observe` both
   expect(debitsOf("observe")).toEqual([[], [1]]);
 });
 
+test("[deny-wins] what `all_tools` stops, no rule of the tool itself lets through", () => {
+  const stopping = { deny_if: [{ path: "args.test", op: "eq", value: true }] } as const;
+  const document = (tool: object) => ({ version: "1", default: "deny", all_tools: stopping, tools: { pay: tool } }) as PolicyDocument;
+  const own = { deny_if: [{ path: "args.amount", op: "gt", value: 5 }], require: [{ path: "args.amount", op: "exists", value: true }] };
+  for (const tool of [{}, own])
+    expect(ruleOf(document(tool), callOf("pay", { amount: 1, test: true }))).toBe("/all_tools/deny_if/args.test-eq");
+});
+
 test("[deny-wins] the order of entries changes no verdict, and one more entry admits no more", () => {
   const condition = fc.record({
     path: fc.constantFrom("args.a", "args.b", "args.c"),
