@@ -252,6 +252,6 @@ test("whatever schemas a server lists, the types compile", { timeout: 120_000 },
       const tools = toolNames.map((name, index) => ({ name, description: name, inputSchema: inputSchemas[index] }));
       expect(compile({ "tools.ts": printToolTypes(tools) })).toBe("");
     }),
-    { numRuns: 5 },
+    { numRuns: 5, endOnFailure: true },
   );
 });
