@@ -8,8 +8,10 @@ const fromSource = { ssr: { resolve: { conditions: ["@holdpoint/source"] } } };
 /** Real servers, stores and frameworks start inside tests, on machines with few cores: patience costs nothing where a test passes. */
 const patience = { testTimeout: 30_000, hookTimeout: 30_000 };
 
-/** Files share a worker's modules, which takes a third off the run: no test may rest on being the first to load one. */
-const shared = { isolate: false, setupFiles: ["./test/seed.ts"] };
+const seeded = { setupFiles: ["./test/seed.ts"] };
+
+/** Frameworks take long to load: the files that use them share a worker's modules, and none may rest on being the first to load one. */
+const shared = { ...seeded, isolate: false };
 
 export default defineConfig({
   test: {
@@ -19,7 +21,7 @@ export default defineConfig({
     maxWorkers: Math.max(4, availableParallelism()),
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
     projects: [
-      { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"], ...shared, ...patience } },
+      { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"], ...seeded, ...patience } },
       {
         ...fromSource,
         test: {
