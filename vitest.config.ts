@@ -6,9 +6,12 @@ import CountReporter from "./test/reporter.ts";
 const fromSource = { ssr: { resolve: { conditions: ["@holdpoint/source"] } } };
 
 /** Real servers, stores and frameworks start inside tests, on machines with few cores: patience costs nothing where a test passes. */
-const patience = { testTimeout: 30_000, hookTimeout: 30_000 };
+const patience = { testTimeout: 120_000, hookTimeout: 120_000 };
 
-const seeded = { setupFiles: ["./test/seed.ts"] };
+/** Many tests start processes of their own, which load the same sources: each is compiled once. */
+const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/compile` };
+
+const seeded = { setupFiles: ["./test/seed.ts"], env };
 
 /** Frameworks take long to load: the files that use them share a worker's modules, and none may rest on being the first to load one. */
 const shared = { ...seeded, isolate: false };
