@@ -12,9 +12,9 @@ const policy: PolicyDocument = {
     pay: {
       deny_if: [{ path: "args.amount", op: "gt", value: 500 }],
       limits: [
-        { counter: "minute", window: "minute", max: 9_000_000_000 },
-        { counter: "hour", window: "hour", max: 9_000_000_000 },
-        { counter: "user", window: "hour", max: 9_000_000_000, scope: "user" },
+        { counter: "minute", window: "minute", max: 1_000_000_000 },
+        { counter: "hour", window: "hour", max: 1_000_000_000 },
+        { counter: "user", window: "hour", max: 1_000_000_000, scope: "user" },
       ],
     },
   },

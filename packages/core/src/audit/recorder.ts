@@ -49,7 +49,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let calls = 0;
   return {
     note: (event) => ledger.write({ ...ledger.stamp(), ...event } as AuditEvent),
-    open: (request, server) => new CallRecord(ledger, request, server, `${options.guard}-c${(++calls).toString(36)}`),
+    open: (request, server) => new CallRecord(ledger, request, server, `${options.guard}-c${++calls}`),
   };
 }
 
@@ -76,14 +76,18 @@ class Ledger {
       this.#stampedAt = at;
       this.#time = new Date(at).toISOString();
     }
-    return { v: 1 as const, id: `${guard}-e${(++this.#events).toString(36)}`, time: this.#time, guard };
+    return { v: 1 as const, id: `${guard}-e${++this.#events}`, time: this.#time, guard };
   }
 
   /** Hands an event to the sinks; one that a required sink cannot take is owed. */
   write(event: AuditEvent): MaybePromise<void> {
     const written = this.options.trail.write(event);
-    const noted = ({ failure, owedTo }: Written) => (failure === undefined ? undefined : this.#owe(event, owedTo));
-    return isPromise(written) ? (written as Promise<Written>).then(noted) : noted(written);
+    if (isPromise(written)) return (written as Promise<Written>).then((late) => this.#note(event, late));
+    this.#note(event, written);
+  }
+
+  #note(event: AuditEvent, { failure, owedTo }: Written): void {
+    if (failure !== undefined) this.#owe(event, owedTo);
   }
 
   /** Hands over the decision to let a call leave. Answers why it may not, or `undefined` once every required sink has taken it. */
@@ -95,12 +99,14 @@ class Ledger {
 
   #release(event: DecisionEvent): MaybePromise<Obstacle | undefined> {
     const written = this.options.trail.write(event);
-    const verdict = ({ failure, recorded, owedTo }: Written) => {
-      if (failure !== undefined) this.#owe(event, owedTo);
-      const reason = failure ?? (event.failedOpen && !recorded ? "what failed open could not be recorded" : undefined);
-      return reason === undefined ? undefined : { reason, decided: true };
-    };
-    return isPromise(written) ? (written as Promise<Written>).then(verdict) : verdict(written);
+    return isPromise(written) ? (written as Promise<Written>).then((late) => this.#obstacle(event, late)) : this.#obstacle(event, written);
+  }
+
+  #obstacle(event: DecisionEvent, written: Written): Obstacle | undefined {
+    this.#note(event, written);
+    const { failure, recorded } = written;
+    const reason = failure ?? (event.failedOpen && !recorded ? "what failed open could not be recorded" : undefined);
+    return reason === undefined ? undefined : { reason, decided: true };
   }
 
   #owe(event: AuditEvent, to: readonly AuditSink[] | undefined): void {

@@ -32,12 +32,42 @@ import { release } from "./release.ts";
 export async function admit(request: CallRequest, server: string, guard: GuardParts): Promise<Admission | Refusal | Suspension> {
   const call = openPassage(request, server, guard);
   try {
-    return await pass(call);
+    if (request.tool.startsWith(canaryPrefix)) {
+      await guard.recorder.note({ type: "canary", server: call.server, tool: request.tool });
+      return await refuse(call, canaryRefusal);
+    }
+    const unreadable = readArguments(call);
+    if (unreadable) return await refuse(call, unreadable);
+    const listing = catalogOf(call)?.ready();
+    if (listing !== undefined) await listed(listing);
+    const redeemed = isCancelled(call) ? undefined : redeemToken(call);
+    if (redeemed) return redeemed;
+    continueCall(call);
+
+    // Each turn decides anew, by the policy and the definition of that moment, and ends in a verdict or with one more yes.
+    for (let turn = 0; turn < mostTurns; turn++) {
+      if (isCancelled(call)) return await refuse(call, cancelled);
+      const verdict = judge(call);
+      if (verdict.outcome === "deny") return await refuse(call, deniedBy(verdict));
+      dropStaleYeses(call);
+      const asking = verdict.approvals.filter((rule) => !isCovered(call, rule));
+      if (asking.length > 0) {
+        const refusal = await hold(call, verdict, asking);
+        if (refusal) return await refuse(call, refusal, { observed: verdict.observed });
+      } else {
+        const released = await release(call, verdict);
+        if (released !== "again") return released;
+      }
+      await listed(catalogOf(call)?.ready());
+    }
+    return await refuse(call, failed(`what the decision rests on changed ${mostTurns} times while it was made`));
   } catch (error) {
-    const suspended = causeOfSuspension(error);
-    return suspended ?? refuse(call, failed(reasonOf(error)));
+    return causeOfSuspension(error) ?? refuse(call, failed(reasonOf(error)));
   }
 }
+
+/** A store that offers a yes which it then does not let be used, or a policy that changes without end, must not keep a call on its way for ever. */
+const mostTurns = 100;
 
 /** What `admit` would decide now. Nothing is asked, charged or recorded, and limits are not looked at. */
 export async function preview(request: CallRequest, server: string, guard: GuardParts): Promise<Preview> {
@@ -63,42 +93,6 @@ export async function look(call: Passage): Promise<Refusal | Plan> {
   const verdict = judge(call);
   return verdict.outcome === "deny" ? { outcome: "deny", ...deniedBy(verdict) } : verdict;
 }
-
-async function pass(call: Passage): Promise<Admission | Refusal> {
-  const { request, guard } = call;
-  if (request.tool.startsWith(canaryPrefix)) {
-    await guard.recorder.note({ type: "canary", server: call.server, tool: request.tool });
-    return refuse(call, canaryRefusal);
-  }
-  const unreadable = readArguments(call);
-  if (unreadable) return refuse(call, unreadable);
-  const listing = catalogOf(call)?.ready();
-  if (listing !== undefined) await listed(listing);
-  const redeemed = isCancelled(call) ? undefined : redeemToken(call);
-  if (redeemed) return redeemed;
-  continueCall(call);
-
-  // Each turn decides anew, by the policy and the definition of that moment, and ends in a verdict or with one more yes.
-  for (let turn = 0; turn < mostTurns; turn++) {
-    if (isCancelled(call)) return refuse(call, cancelled);
-    const verdict = judge(call);
-    if (verdict.outcome === "deny") return refuse(call, deniedBy(verdict));
-    dropStaleYeses(call);
-    const asking = verdict.approvals.filter((rule) => !isCovered(call, rule));
-    if (asking.length > 0) {
-      const refusal = await hold(call, verdict, asking);
-      if (refusal) return refuse(call, refusal, { observed: verdict.observed });
-    } else {
-      const released = await release(call, verdict);
-      if (released !== "again") return released;
-    }
-    await listed(catalogOf(call)?.ready());
-  }
-  return refuse(call, failed(`what the decision rests on changed ${mostTurns} times while it was made`));
-}
-
-/** A store that offers a yes which it then does not let be used, or a policy that changes without end, must not keep a call on its way for ever. */
-const mostTurns = 100;
 
 /** INVARIANT (sent-is-checked): the arguments are read once, here; all that comes after sees this snapshot. */
 function readArguments(call: Passage): Refusing | undefined {

@@ -186,7 +186,7 @@ export function createGuard(options: GuardOptions): Guard {
   const guard: Guard = {
     onDeny: options.onDeny ?? "result",
     asksInPlace: options.approve !== undefined,
-    session: (identity = {}) => createSession(guard, identity, identity.session ?? `${id}-s${(++ids).toString(36)}`, endSession),
+    session: (identity = {}) => createSession(guard, identity, identity.session ?? `${id}-s${++ids}`, endSession),
     admit: (request) => admit(request, guard.serverName(request.server), parts),
     preview: (request) => preview(request, guard.serverName(request.server), parts),
     ask: (request) => ask(request, guard.serverName(request.server), parts),
@@ -220,8 +220,7 @@ export function createGuard(options: GuardOptions): Guard {
     },
     serverName(server) {
       if (server !== undefined) return server;
-      const [only, ...others] = policies.keys();
-      if (only !== undefined && others.length === 0) return only;
+      if (policies.size === 1) return policies.keys().next().value as string;
       throw new HoldpointError("configuration", "the guard has a policy for each of several servers: say which with `server`");
     },
     update(source, { server, carry } = {}) {

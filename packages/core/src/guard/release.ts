@@ -29,49 +29,45 @@ interface Taken {
 export async function release(call: Passage, plan: Plan): Promise<Admission | Refusal | "again"> {
   const taken: Taken = { reservations: [], approvals: [] };
   try {
-    return await takeAndRecord(call, plan, taken);
+    const reserving = reserve(call, plan.debits, taken);
+    const reserved = isPromise(reserving) ? await (reserving as Promise<Reserving>) : reserving;
+    if (reserved.refusal) return await refuse(call, reserved.refusal, { observed: plan.observed });
+    const observed = plan.observed.length > 0 || plan.observedDebits.length === 0 ? plan.observed : await chargeObserved(call, plan, taken);
+    if (
+      (call.yeses.length > 0 && !(await useApprovals(call, taken))) ||
+      isStale(call) ||
+      !plan.approvals.every((rule) => isCovered(call, rule))
+    ) {
+      await undo(call, taken, unsent);
+      return "again";
+    }
+    if (call.within && plan.approvals.some(({ hash }) => call.within?.approved.has(hash))) call.within.approvedMore = true;
+    if (isCancelled(call)) {
+      await undo(call, taken, unsent);
+      return await refuse(call, cancelled, { observed });
+    }
+    const recording = call.record.allow({
+      policy: call.policy,
+      arguments: call.arguments,
+      definition: call.definition,
+      observed,
+      failedOpen: plan.failedOpen.length + reserved.failedOpen.length > 0 ? [...plan.failedOpen, ...reserved.failedOpen] : undefined,
+      approvals: taken.approvals.map((yes) => yes.id),
+      room: roomLeft(taken),
+    });
+    const obstacle = isPromise(recording) ? await (recording as Promise<Obstacle | undefined>) : recording;
+    if (obstacle?.decided) return await withdraw(call, taken, auditDown(obstacle.reason));
+    if (obstacle !== undefined) {
+      await undo(call, taken, unsent);
+      return await refuse(call, auditDown(obstacle.reason), { observed });
+    }
+    if (taken.approvals.length > 0) await recordUses(call, taken);
+    if (isCancelled(call)) return await withdraw(call, taken, cancelled);
+    return admission(call, plan, taken);
   } catch (error) {
     await undo(call, taken, unsent);
     throw error;
   }
-}
-
-async function takeAndRecord(call: Passage, plan: Plan, taken: Taken): Promise<Admission | Refusal | "again"> {
-  const reserving = reserve(call, plan.debits, taken);
-  const reserved = isPromise(reserving) ? await (reserving as Promise<Reserving>) : reserving;
-  if (reserved.refusal) return refuse(call, reserved.refusal, { observed: plan.observed });
-  const observed = plan.observed.length > 0 || plan.observedDebits.length === 0 ? plan.observed : await chargeObserved(call, plan, taken);
-  if (
-    (call.yeses.length > 0 && !(await useApprovals(call, taken))) ||
-    isStale(call) ||
-    !plan.approvals.every((rule) => isCovered(call, rule))
-  ) {
-    await undo(call, taken, unsent);
-    return "again";
-  }
-  if (call.within && plan.approvals.some(({ hash }) => call.within?.approved.has(hash))) call.within.approvedMore = true;
-  if (isCancelled(call)) {
-    await undo(call, taken, unsent);
-    return refuse(call, cancelled, { observed });
-  }
-  const recording = call.record.allow({
-    policy: call.policy,
-    arguments: call.arguments,
-    definition: call.definition,
-    observed,
-    failedOpen: plan.failedOpen.length + reserved.failedOpen.length > 0 ? [...plan.failedOpen, ...reserved.failedOpen] : undefined,
-    approvals: taken.approvals.map((yes) => yes.id),
-    room: roomLeft(taken),
-  });
-  const obstacle = isPromise(recording) ? await (recording as Promise<Obstacle | undefined>) : recording;
-  if (obstacle?.decided) return withdraw(call, taken, auditDown(obstacle.reason));
-  if (obstacle !== undefined) {
-    await undo(call, taken, unsent);
-    return refuse(call, auditDown(obstacle.reason), { observed });
-  }
-  if (taken.approvals.length > 0) await recordUses(call, taken);
-  if (isCancelled(call)) return withdraw(call, taken, cancelled);
-  return admission(call, plan, taken);
 }
 
 const unsent: Outcome = { kind: "unsent" };
@@ -173,9 +169,13 @@ async function recordUses(call: Passage, taken: Taken): Promise<void> {
 }
 
 function roomLeft(taken: Taken): DecisionEvent["room"] {
-  return taken.reservations.flatMap(({ debits, room }) =>
-    debits.map(({ limit }, index) => ({ limit: limit.id, remaining: formatAmount(room[index]?.remaining ?? 0) })),
-  );
+  const left: { limit: string; remaining: string }[] = [];
+  for (const { debits, room } of taken.reservations) {
+    for (let index = 0; index < debits.length; index++) {
+      left.push({ limit: debits[index]?.limit.id ?? "", remaining: formatAmount(room[index]?.remaining ?? 0) });
+    }
+  }
+  return left;
 }
 
 function admission(call: Passage, plan: Plan, taken: Taken): Admission {
@@ -209,7 +209,7 @@ function undo(call: Passage, taken: Taken, outcome: Outcome): Promise<void> | un
   const waiting: Promise<unknown>[] = [];
   for (const { debits, reservation } of taken.reservations.splice(0)) {
     const giveBack = settleIndices(debits, outcome);
-    if (giveBack.length > 0 || debits.some(({ debit }) => debit.window.kind === "concurrent")) {
+    if (giveBack.length > 0 || debits.some(holdsSlot)) {
       once(waiting, guard.storeTimeoutMs, () => guard.store.settle(reservation, giveBack, guard.now()));
     }
   }
@@ -233,12 +233,18 @@ function once(waiting: Promise<unknown>[], timeoutMs: number, settle: () => Mayb
 /** Keeps the concurrent slots of a call in flight from running out of their lease. */
 function keepSlots({ guard }: Passage, taken: Taken): () => void {
   const { store } = guard;
-  const slots = taken.reservations.filter(({ debits }) => debits.some(({ debit }) => debit.window.kind === "concurrent"));
-  if (!store.renew || store.renewEveryMs === undefined || slots.length === 0) return () => undefined;
+  if (!store.renew || store.renewEveryMs === undefined) return noSlots;
+  const slots = taken.reservations.filter(({ debits }) => debits.some(holdsSlot));
+  if (slots.length === 0) return noSlots;
   const timer = setInterval(() => {
     for (const { reservation } of slots) once([], guard.storeTimeoutMs, () => store.renew?.(reservation, guard.now()));
   }, store.renewEveryMs);
   // A call that nobody settles must not keep its process alive.
   (timer as { unref?: () => void }).unref?.();
   return () => clearInterval(timer);
+}
+const noSlots = () => undefined;
+
+function holdsSlot({ debit }: LimitDebit): boolean {
+  return debit.window.kind === "concurrent";
 }

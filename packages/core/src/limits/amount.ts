@@ -37,7 +37,9 @@ function unwritable(value: number): string {
 
 /** The shortest decimal of an amount in millionths: `1500000` is `1.5`. */
 export function formatAmount(micros: number): string {
-  if (micros % MICROS_PER_UNIT === 0) return String(micros / MICROS_PER_UNIT);
+  // A product of whole numbers, since `%` is slow for the largest of them.
+  const units = Math.floor(micros / MICROS_PER_UNIT);
+  if (units * MICROS_PER_UNIT === micros) return String(units);
   const digits = String(micros).padStart(FRACTION_DIGITS + 1, "0");
   const fraction = digits.slice(-FRACTION_DIGITS).replace(/0+$/, "");
   const whole = digits.slice(0, -FRACTION_DIGITS);

@@ -202,10 +202,10 @@ function policyAmount(value: number | string | undefined, key: string): number {
 export function mergeDebits(debits: readonly LimitDebit[]): readonly LimitDebit[] {
   const merged: LimitDebit[] = [];
   for (const next of debits) {
-    const index = merged.findIndex(({ debit }) => debit.key === next.debit.key);
+    let index = 0;
+    while (index < merged.length && merged[index]?.debit.key !== next.debit.key) index++;
     const former = merged[index];
-    if (former === undefined) merged.push(next);
-    else merged[index] = stricter(former, next);
+    merged[index] = former === undefined ? next : stricter(former, next);
   }
   return merged;
 }
@@ -262,7 +262,11 @@ export function describeLimit({ limit, window, max }: Pick<CompiledLimit, "limit
 
 /** The indices of the debits to give back, for the store's `settle`. Concurrent slots are no counts: `settle` frees them by itself. */
 export function settleIndices(debits: readonly LimitDebit[], outcome: CallOutcome): readonly number[] {
-  return debits.flatMap(({ debit, count }, index) => (debit.window.kind !== "concurrent" && givesBack(count, outcome) ? [index] : []));
+  const indices: number[] = [];
+  for (const [index, { debit, count }] of debits.entries()) {
+    if (debit.window.kind !== "concurrent" && givesBack(count, outcome)) indices.push(index);
+  }
+  return indices;
 }
 
 /** JSON-RPC's invalid request, method not found and invalid params: the server says that it did nothing. */
