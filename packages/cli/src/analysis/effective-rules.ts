@@ -43,15 +43,15 @@ export interface EffectivePolicy {
 }
 
 export function effectivePolicy(source: PolicyDocument | MergedPolicy): EffectivePolicy {
-  const { layers } = compilePolicy(source);
+  const policy = compilePolicy(source);
   const documents = "layers" in source ? source.layers : [source];
   return {
     source,
-    named: new Set(layers.flatMap((layer) => [...layer.tools.keys()])),
+    named: new Set(policy.tools.keys()),
     tool(name) {
-      const tools = layers.map((layer) => layer.tools.get(name) ?? layer.others);
+      const tools = policy.tools.get(name) ?? policy.others;
       return {
-        refused: refusal(layers, tools),
+        refused: refusal(tools),
         rules: tools
           .flatMap(({ require, denyIf, approvals }) => [...require, ...denyIf, ...approvals])
           .filter(({ observe }) => !observe)
@@ -65,9 +65,9 @@ export function effectivePolicy(source: PolicyDocument | MergedPolicy): Effectiv
   };
 }
 
-function refusal(layers: CompiledPolicy["layers"], tools: readonly CompiledTool[]): string | undefined {
+function refusal(tools: readonly CompiledTool[]): string | undefined {
   if (tools.some(({ hidden }) => hidden)) return "(hidden)";
-  return tools.some(({ listed }, index) => !listed && layers[index]?.default === "deny") ? "(default deny)" : undefined;
+  return tools.every(({ admitted }) => admitted) ? undefined : "(default deny)";
 }
 
 function effective(rule: Rule): EffectiveRule {

@@ -6,7 +6,7 @@ import { cancelled, noApprover, refusedByPerson, stillPending, tooManyPending, u
 import { asCall, causeOfSuspension, isCancelled, type Passage, type Question, type Refusing } from "../guard/passage.ts";
 import { lookAtLimits } from "../guard/release.ts";
 import { digestOf } from "../guard/session.ts";
-import { auditedFields, type CompiledApproval, toolOf } from "../policy/compile-policy.ts";
+import { auditedFields, type CompiledApproval, toolsOf } from "../policy/compile-policy.ts";
 import {
   type ApprovalRequest,
   type Approver,
@@ -23,9 +23,11 @@ import { type ApprovalRecord, approvalSession } from "./approval-store.ts";
 
 /** Forgets each yes that was given for another definition, or for a function that may have changed with the policy. */
 export function dropStaleYeses(call: Passage): void {
+  const { policy, request } = call;
+  if (call.yeses.length === 0 || policy === undefined) return;
   const definition = digestOf(call.definition);
-  const holdsFunction = call.policy?.layers.some((layer) => toolOf(layer, call.request.tool).approvals.some((rule) => rule.holdsFunction));
-  call.yeses = call.yeses.filter((yes) => yes.definition === definition && (!holdsFunction || yes.policy === call.policy?.digest));
+  const holdsFunction = toolsOf(policy, request.tool).some(({ approvals }) => approvals.some((rule) => rule.holdsFunction));
+  call.yeses = call.yeses.filter((yes) => yes.definition === definition && (!holdsFunction || yes.policy === policy.digest));
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Refusal } from "../decision/refusal.ts";
 import type { Definition } from "../guard/definitions.ts";
 import type { CallRequest } from "../guard/passage.ts";
 import type { MaybePromise } from "../limits/counter-store.ts";
-import { auditedFields, type CompiledPolicy, toolOf } from "../policy/compile-policy.ts";
+import { auditedFields, type CompiledPolicy, toolsOf } from "../policy/compile-policy.ts";
 import { type AuditSink, type AuditTrail, isPromise, type Written } from "./audit.ts";
 import type { ApprovalEvent, AuditEvent, DecisionEvent, Outcome } from "./audit-event.ts";
 
@@ -272,7 +272,7 @@ function keysOf({ arguments: args, definition }: Judgement): Pick<DecisionEvent,
 function valuesOf({ policy, arguments: args }: Judgement, tool: string): JsonObject | undefined {
   if (!policy || !args) return undefined;
   // Few policies record values; the fields of those that do are worked out anew for each call.
-  if (policy.layers.some((layer) => toolOf(layer, tool).record.length === 0)) return undefined;
+  if (toolsOf(policy, tool).some(({ record }) => record.length === 0)) return undefined;
   const { record, secret } = auditedFields(policy, tool);
   return recordedValues(args, record, secret);
 }

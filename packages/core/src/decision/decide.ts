@@ -3,14 +3,7 @@ import { describeProblems, type SchemaProblem } from "../arguments/schema-proble
 import { type Facts, timeFacts } from "../conditions/facts.ts";
 import type { Definition } from "../guard/definitions.ts";
 import { type LimitCall, type LimitDebit, mergeDebits } from "../limits/limits.ts";
-import {
-  type CompiledApproval,
-  type CompiledLayer,
-  type CompiledPolicy,
-  type CompiledRule,
-  type CompiledTool,
-  toolOf,
-} from "../policy/compile-policy.ts";
+import { type CompiledApproval, type CompiledPolicy, type CompiledRule, type CompiledTool, toolsOf } from "../policy/compile-policy.ts";
 import { describeRule, type Evaluated, evaluateAll } from "./evidence.ts";
 import { notAvailable, notPermitted, type RefusalCode } from "./refusal.ts";
 import { type Bounds, findBounds } from "./would-pass.ts";
@@ -84,27 +77,26 @@ export function decide(policy: CompiledPolicy | undefined, call: Call, facts: De
       detail: `no policy for server \`${call.server}\``,
     });
   }
-  const tools = policy.layers.map((layer) => toolOf(layer, call.tool));
   const judging: Judging = {
     policy,
     call,
     given: facts,
-    facts: factsOf(call, facts),
-    debits: [],
-    observedDebits: [],
-    approvals: [],
-    observed: [],
-    failedOpen: [],
+    facts: new CallFacts(call, facts),
+    debits: none,
+    observedDebits: none,
+    approvals: none,
+    observed: none,
+    failedOpen: none,
   };
-  return judge(judging, tools) ?? new LazyPlan(judging);
+  return judge(judging, toolsOf(policy, call.tool)) ?? new LazyPlan(judging);
 }
 
 function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undefined {
-  const { policy, call, given, facts } = judging;
+  const { call, given, facts } = judging;
   const observing = given.mode === "observe";
 
-  for (let index = 0; index < tools.length; index++) {
-    const refusal = admission(policy.layers[index] as CompiledLayer, tools[index] as CompiledTool, call.tool);
+  for (const tool of tools) {
+    const refusal = admission(tool, call.tool);
     const denial = refusal && refuse(judging, refusal, false);
     if (denial) return denial;
   }
@@ -135,12 +127,15 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
       if ("refusal" in made) {
         const denial = refuse(judging, { ...made.refusal, byRule: made.refusal.code === "limit" }, limit.observe);
         if (denial) return denial;
-      } else (observing || limit.observe ? judging.observedDebits : judging.debits).push(made);
+      } else if (observing || limit.observe) judging.observedDebits = [...judging.observedDebits, made];
+      else judging.debits = [...judging.debits, made];
     }
   }
   for (const tool of tools) {
     for (const rule of tool.approvals) {
-      if (rule.test(facts) !== false) (observing || rule.observe ? judging.observed : judging.approvals).push(rule);
+      if (rule.test(facts) === false) continue;
+      if (observing || rule.observe) judging.observed = [...judging.observed, rule];
+      else judging.approvals = [...judging.approvals, rule];
     }
   }
   return undefined;
@@ -159,18 +154,21 @@ interface Judging {
   readonly call: Call;
   readonly given: DecisionFacts;
   readonly facts: Facts;
-  readonly debits: LimitDebit[];
-  readonly observedDebits: LimitDebit[];
-  readonly approvals: CompiledApproval[];
-  readonly observed: (Denial | CompiledApproval)[];
+  debits: readonly LimitDebit[];
+  observedDebits: readonly LimitDebit[];
+  approvals: readonly CompiledApproval[];
+  observed: Plan["observed"];
   failedOpen: readonly string[];
 }
+
+/** Most calls find nothing of most kinds: one list for all of them. */
+const none: readonly never[] = Object.freeze([]);
 
 /** The denial where the refusal stands; under `observe` it is noted, and the call goes on. */
 function refuse(judging: Judging, refusal: Refusal, ruleObserves: boolean): Denial | undefined {
   const denial = deny(refusal, judging);
   if (!ruleObserves && judging.given.mode === "enforce") return denial;
-  judging.observed.push(denial);
+  judging.observed = [...judging.observed, denial];
   return undefined;
 }
 
@@ -250,9 +248,9 @@ class LazyDenial implements Denial {
   }
 }
 
-function admission(layer: CompiledLayer, tool: CompiledTool, name: string): Refusal | undefined {
+function admission(tool: CompiledTool, name: string): Refusal | undefined {
   if (tool.hidden) return { rule: "(hidden)", code: "hidden", message: notAvailable(name), detail: `\`hide\` names \`${name}\`` };
-  if (tool.listed || layer.default === "allow") return undefined;
+  if (tool.admitted) return undefined;
   return {
     rule: "(default deny)",
     code: "default_deny",
@@ -299,8 +297,24 @@ function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {
   };
 }
 
-function factsOf(call: Call, given: DecisionFacts): Facts {
-  const { definition } = given;
-  const tool = definition.state === "known" ? definition.facts : { name: call.tool, server: call.server };
-  return { args: call.arguments, context: call.context, tool, time: timeFacts(given.now) };
+/** What conditions read of a call. A class for its speed, as `LazyPlan` is: few rules read `tool`, and it is made for those that do. */
+class CallFacts implements Facts {
+  readonly args: JsonObject;
+  readonly context: JsonObject;
+  readonly time: Facts["time"];
+  readonly #call: Call;
+  readonly #definition: Definition;
+
+  constructor(call: Call, { definition, now }: DecisionFacts) {
+    this.args = call.arguments;
+    this.context = call.context;
+    this.time = timeFacts(now);
+    this.#call = call;
+    this.#definition = definition;
+  }
+
+  get tool(): JsonObject {
+    const { tool: name, server } = this.#call;
+    return this.#definition.state === "known" ? this.#definition.facts : { name, server };
+  }
 }

@@ -2,7 +2,7 @@ import type { Json } from "../arguments/json-snapshot.ts";
 import type { Truth } from "../conditions/condition.ts";
 import { type Explanation, explainCondition } from "../conditions/explain-condition.ts";
 import type { Facts } from "../conditions/facts.ts";
-import { type CompiledPolicy, type CompiledRule, type Section, toolOf } from "../policy/compile-policy.ts";
+import { type CompiledPolicy, type CompiledRule, type Section, toolsOf } from "../policy/compile-policy.ts";
 
 /** One rule as it was judged, with every condition and what it saw. Holds argument values: for tests and the operator's terminal, never for the audit. */
 export interface Evaluated {
@@ -14,10 +14,9 @@ export interface Evaluated {
 
 /** Judges every rule of the tool again, in the order of decision, and keeps what each condition saw. */
 export function evaluateAll(policy: CompiledPolicy, tool: string, facts: Facts): readonly Evaluated[] {
-  return policy.layers.flatMap((layer) => {
-    const { require, denyIf, approvals } = toolOf(layer, tool);
-    return [...require, ...denyIf, ...approvals].map((rule) => evaluate(rule, facts));
-  });
+  return toolsOf(policy, tool).flatMap(({ require, denyIf, approvals }) =>
+    [...require, ...denyIf, ...approvals].map((rule) => evaluate(rule, facts)),
+  );
 }
 
 function evaluate(rule: CompiledRule, facts: Facts): Evaluated {

@@ -2,7 +2,7 @@ import type { Json, JsonObject } from "../arguments/json-snapshot.ts";
 import { isPathError, parsePath, type Step } from "../conditions/path.ts";
 import { formatAmount } from "../limits/amount.ts";
 import type { CompiledLimit } from "../limits/limits.ts";
-import { type CompiledPolicy, toolOf } from "../policy/compile-policy.ts";
+import { type CompiledPolicy, toolsOf } from "../policy/compile-policy.ts";
 import type { Comparison, Condition } from "../policy/policy-schema.ts";
 import type { Call, Denial, Plan } from "./decide.ts";
 
@@ -83,7 +83,7 @@ function isPast(before: Denial | Plan, after: Denial | Plan): boolean {
 
 /** A `require` rule needs every condition, so they are mended together; any other is mended by any one of its conditions. */
 function waysPast(policy: CompiledPolicy, call: Call, verdict: Denial | Plan): readonly (readonly Change[])[] {
-  const tools = policy.layers.map((layer) => toolOf(layer, call.tool));
+  const tools = toolsOf(policy, call.tool);
   if (verdict.outcome === "deny") {
     const limit = tools.flatMap(({ limits }) => limits).find(({ id }) => id === verdict.rule);
     if (limit) return withinLimit(limit);

@@ -12,7 +12,7 @@ import type { Refusal } from "../decision/refusal.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
 import type { CounterStore, MaybePromise } from "../limits/counter-store.ts";
 import { memoryStore } from "../limits/memory-store.ts";
-import { type CompiledPolicy, compilePolicy, toolOf } from "../policy/compile-policy.ts";
+import { type CompiledPolicy, compilePolicy, toolsOf } from "../policy/compile-policy.ts";
 import { longWindows, resetCounters } from "../policy/counter-lifetime.ts";
 import type { MergedPolicy } from "../policy/merge-policies.ts";
 import { PolicyError } from "../policy/policy-error.ts";
@@ -205,7 +205,8 @@ export function createGuard(options: GuardOptions): Guard {
     },
     shows(server, tool) {
       if (mode === "observe") return true;
-      return policies.get(guard.serverName(server))?.layers.every((layer) => !toolOf(layer, tool).hidden) ?? true;
+      const policy = policies.get(guard.serverName(server));
+      return policy === undefined || toolsOf(policy, tool).every(({ hidden }) => !hidden);
     },
     catalog(session, server, list) {
       const name = guard.serverName(server);

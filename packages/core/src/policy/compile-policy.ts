@@ -1,6 +1,6 @@
 import { contentHash } from "../arguments/canonical-json.ts";
 import { compileArguments, type Judge } from "../arguments/input-schema.ts";
-import { compileCondition, conditionToken, type Test } from "../conditions/condition.ts";
+import { compileConditions, conditionToken, type Test } from "../conditions/condition.ts";
 import { operandOf } from "../conditions/operators.ts";
 import { type Path, parsePath } from "../conditions/path.ts";
 import type { ToolDefinition } from "../guard/pins.ts";
@@ -40,7 +40,8 @@ export interface CompiledApproval extends CompiledRule {
 
 /** All that applies to one tool: its own rules, then those of `all_tools`. */
 export interface CompiledTool {
-  readonly listed: boolean;
+  /** Listed under `tools`, or let in by `default`. */
+  readonly admitted: boolean;
   readonly hidden: boolean;
   readonly ignoresInputSchema: boolean;
   /** True where a condition reads what the server claims of the tool. */
@@ -55,7 +56,7 @@ export interface CompiledTool {
   readonly secret: readonly Path[];
 }
 
-export interface CompiledLayer {
+interface CompiledLayer {
   readonly default: "allow" | "deny";
   readonly hidesAll: boolean;
   readonly tools: ReadonlyMap<string, CompiledTool>;
@@ -67,6 +68,10 @@ export interface CompiledPolicy {
   /** SHA-256 of the document's canonical JSON, in hex: names the policy in the audit trail. */
   readonly digest: string;
   readonly layers: readonly CompiledLayer[];
+  /** By the name of each tool that a layer names: what applies to it, layer by layer. */
+  readonly tools: ReadonlyMap<string, readonly CompiledTool[]>;
+  /** What applies to all other tools, layer by layer. */
+  readonly others: readonly CompiledTool[];
 }
 
 /** How long a request for approval stays open where its rule does not say. */
@@ -86,9 +91,13 @@ export function compilePolicy(source: PolicyDocument | MergedPolicy, { tools }: 
   const rootOf = (index: number) => (documents.length > 1 ? `/layers/${index}` : "");
   const issues = tools ? documents.flatMap((document, index) => placed(checkAgainstTools(document, tools), rootOf(index))) : [];
   if (issues.length > 0) throw new PolicyError(issues);
+  const layers = documents.map((document, index) => compileLayer(document, rootOf(index)));
+  const names = new Set(layers.flatMap((layer) => [...layer.tools.keys()]));
   return {
     digest: "layers" in source ? contentHash(documents.map(policyDigest)) : policyDigest(documents[0] as PolicyDocument),
-    layers: documents.map((document, index) => compileLayer(document, rootOf(index))),
+    layers,
+    tools: new Map(Array.from(names, (name) => [name, layers.map((layer) => layer.tools.get(name) ?? layer.others)])),
+    others: layers.map((layer) => layer.others),
   };
 }
 
@@ -101,9 +110,9 @@ function placed(issues: readonly PolicyIssue[], root: string): readonly PolicyIs
   return issues.map((issue) => ({ ...issue, pointer: root + issue.pointer }));
 }
 
-/** What applies to a tool, listed or not. */
-export function toolOf(layer: CompiledLayer, name: string): CompiledTool {
-  return layer.tools.get(name) ?? layer.others;
+/** What applies to a tool, listed or not, layer by layer. */
+export function toolsOf(policy: CompiledPolicy, name: string): readonly CompiledTool[] {
+  return policy.tools.get(name) ?? policy.others;
 }
 
 /** What of a tool's arguments is recorded, where every layer opts in, and what is shown nowhere, where any says so. */
@@ -111,7 +120,7 @@ export function auditedFields(
   policy: CompiledPolicy,
   name: string,
 ): { readonly record: readonly Path[]; readonly secret: readonly Path[] } {
-  const tools = policy.layers.map((layer) => toolOf(layer, name));
+  const tools = toolsOf(policy, name);
   return {
     record: tools.map((tool) => tool.record).reduce(intersectPaths),
     secret: tools.flatMap((tool) => tool.secret),
@@ -140,7 +149,7 @@ function compileLayer(document: PolicyDocument, root: string): CompiledLayer {
     const conditions = [...together.require, ...together.denyIf, ...together.approvals].flatMap((rule) => rule.conditions);
     return {
       ...together,
-      listed: name !== undefined && document.tools !== undefined && Object.hasOwn(document.tools, name),
+      admitted: document.default === "allow" || (name !== undefined && document.tools !== undefined && Object.hasOwn(document.tools, name)),
       hidden: hidesAll || (name !== undefined && hidden.has(name)),
       ignoresInputSchema: rules.inputSchema === "ignore",
       readsClaims: conditions.some(readsClaim),
@@ -175,7 +184,7 @@ function compileRule(entry: Entry, section: Section, place: string, ids: UniqueI
     id: ids(`${place}/${section}/${escapeToken(token)}`),
     section,
     conditions,
-    test: compileAll(conditions, section),
+    test: compileConditions(conditions, { section }),
     onDeny: entry.on_deny,
     observe: entry.mode === "observe",
     explain: entry.explain === "model",
@@ -200,22 +209,6 @@ function conditionsOf(entry: Entry): readonly Condition[] {
   if ("conditions" in entry) return entry.conditions;
   const { name, on_deny, mode, explain, reason, timeout, widen, ...condition } = entry as Condition & ApprovalKeys;
   return [condition as Condition];
-}
-
-function compileAll(conditions: readonly Condition[], section: Section): Test {
-  const tests = conditions.map((condition) => compileCondition(condition, { section }));
-  const [only] = tests;
-  if (tests.length === 0) return () => true;
-  if (tests.length === 1 && only) return only;
-  return (facts, item) => {
-    let unknown = false;
-    for (const test of tests) {
-      const truth = test(facts, item);
-      if (truth === false) return false;
-      if (truth !== true) unknown = true;
-    }
-    return unknown ? "unknown" : true;
-  };
 }
 
 /** A condition on a claim stands alone in its rule, so that what nests in others need not be looked at. */
