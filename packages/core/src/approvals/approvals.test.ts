@@ -525,6 +525,26 @@ test("`resume` makes a call once, as it was edited, also where the policy asks n
   expect(audit.events.filter(({ type }) => type === "approval.used")).toHaveLength(1);
 });
 
+test("[sent-is-checked] an edit that comes through `guard.approvals` is read once, and must be plain JSON", async () => {
+  const { guard, session } = guardWith({ approvals: memoryApprovals() });
+  const waiting = await refund(guard, session, { amount: 50 });
+  const id = waiting.outcome === "deny" ? (waiting.approval?.id ?? "") : "";
+  let reads = 0;
+  const flipping = {
+    get amount() {
+      return reads++ === 0 ? 30 : 5_000;
+    },
+  };
+  for (const edited of [flipping, { amount: 30, since: new Date(0) }, [30], null]) {
+    await expect(guard.approvals.approve(id, { edited: edited as never })).rejects.toMatchObject({ code: "not_json" });
+  }
+  expect(await guard.approvals.get(id)).toMatchObject({ status: "pending" });
+  const edited = { amount: 30 };
+  await guard.approvals.approve(id, { edited });
+  edited.amount = 400;
+  expect(await refund(guard, session, { amount: 50 })).toMatchObject({ outcome: "allow", arguments: { amount: 30 } });
+});
+
 test("`resume` of a request that is being resumed asks nobody again", async () => {
   const { guard, session } = guardWith({ approvals: memoryApprovals() });
   guard.route(session, undefined, (call) => refund(guard, session, call.arguments));

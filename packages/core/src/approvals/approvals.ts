@@ -1,4 +1,6 @@
+import { type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
 import type { Recorder } from "../audit/recorder.ts";
+import { HoldpointError } from "../holdpoint-error.ts";
 import { aboutApproval, withoutSecrets } from "./approval-request.ts";
 import type { ApprovalAnswer, ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
 
@@ -9,7 +11,10 @@ export interface Approvals {
     readonly session?: string | undefined;
   }): Promise<readonly ApprovalRecord[]>;
   get(id: string): Promise<ApprovalRecord | undefined>;
-  /** Says yes. `undefined` where the request is not known, has ended, or was answered before. */
+  /**
+   * Says yes. `undefined` where the request is not known, has ended, or was answered before. Rejects with `HoldpointError` (`not_json`), and leaves the
+   * request as it is, where `edited` is no object of plain JSON.
+   */
   approve(id: string, answer: Omit<ApprovalAnswer, "approved">): Promise<ApprovalRecord | undefined>;
   refuse(
     id: string,
@@ -45,7 +50,8 @@ export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: (
       const record = await store.get(id, now());
       return record && withoutSecrets(record);
     },
-    approve: (id, given) => answer(id, { ...given, approved: true }),
+    approve: async (id, { edited, ...given }) =>
+      answer(id, { ...given, edited: edited === undefined ? undefined : snapshotOf(edited), approved: true }),
     refuse: (id, given) => answer(id, { ...given, approved: false }),
     async revoke(id, by) {
       const record = await store.get(id, now());
@@ -54,4 +60,13 @@ export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: (
       return revoked;
     },
   };
+}
+
+/** INVARIANT (sent-is-checked): what a person made of the arguments is read once, here; the call is decided again with this snapshot, and sent as it. */
+function snapshotOf(edited: JsonObject): JsonObject {
+  const snapshot = takeSnapshot(edited);
+  const value = snapshot.ok ? snapshot.value : undefined;
+  if (value !== null && typeof value === "object" && !Array.isArray(value)) return value as JsonObject;
+  const problem = snapshot.ok ? "no object" : `at \`${snapshot.pointer || "/"}\`: ${snapshot.problem}`;
+  throw new HoldpointError("not_json", `approvals: \`edited\`: ${problem}: give the arguments as plain JSON`);
 }

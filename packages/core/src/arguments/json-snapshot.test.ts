@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Snapshot, takeSnapshot } from "./json-snapshot.ts";
@@ -48,6 +49,10 @@ test("[sent-is-checked] what JSON cannot carry is refused, with its place", () =
     [{ a: Object.defineProperty([1], 0, { get: () => 1 }) }, "not_json at /a/0"],
     [{ a: holey }, "not_json at /a"],
     [{ a: extra }, "not_json at /a"],
+    [{ a: Object.assign([1], { [Symbol("s")]: 2 }) }, "not_json at /a"],
+    [{ a: new Uint8Array(new SharedArrayBuffer(2)) }, "not_json at /a"],
+    [{ a: runInNewContext("new Date(0)") }, "not_json at /a"],
+    [{ a: runInNewContext("new (class extends Array {})()") }, "not_json at /a"],
     [{ a: [undefined] }, "not_json at /a/0"],
     [{ a: "\ud800" }, "not_json at /a"],
     [{ "\ud800": 1 }, "not_json at /\ufffd"],
