@@ -1,8 +1,9 @@
+import { getEventListeners } from "node:events";
 import { createMCPClient } from "@ai-sdk/mcp";
-import { createGuard, type PolicyDocument } from "@holdpoint/core";
+import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { assertEnforced, guardTransport, isRefusal } from "@holdpoint/mcp";
 import { expect, test } from "vitest";
-import { majors, textOf, upstream } from "./majors.ts";
+import { majors, settled, textOf, upstream } from "./majors.ts";
 
 const policy: PolicyDocument = {
   version: "1",
@@ -40,3 +41,39 @@ test.each(majors)("[nothing-leaves-unchecked] the AI SDK's MCP client on a guard
   expect(received.filter(({ method }) => method === "tools/call")).toHaveLength(1);
   await client.close();
 });
+
+test.each(majors)(
+  "[nothing-leaves-unchecked] bypass 11: a call that the AI SDK's client on %s gave up while it was held never leaves",
+  async (major) => {
+    const { transport, calls, received } = await upstream(major);
+    const audit = memoryAudit();
+    const answers: (() => void)[] = [];
+    const guard = createGuard({
+      policy: { version: "1", default: "allow", tools: { pay: { require_approval: [{ conditions: [] }] } } },
+      approve: () => new Promise((resolve) => answers.push(() => resolve({ approved: true }))),
+      audit,
+    });
+    const client = await createMCPClient({ transport: guardTransport(transport, guard.session()) as never });
+    const aborting = new AbortController();
+    const options = { signal: aborting.signal };
+    const held = [
+      client.callTool({ name: "pay", arguments: { amount: 1, to: "bob" }, options }),
+      client.callTool({ name: "pay", arguments: { amount: 2, to: "bob" }, options: { timeout: 50 } }),
+    ].map((call) => call.catch(String));
+    await expect.poll(() => answers.length).toBe(2);
+    await client.callTool({ name: "balance", arguments: {}, options });
+    await client.listTools({ options });
+    // The two that are held are all that still listens to a signal which lives longer than its calls.
+    expect(getEventListeners(aborting.signal, "abort")).toHaveLength(2);
+    const slow = client.callTool({ name: "slow", arguments: {}, options }).catch(String);
+    await expect.poll(() => calls("slow").length).toBe(1);
+    aborting.abort();
+    expect(await Promise.all([...held, slow])).toEqual(["aborted", "timed out", "aborted"].map((said) => expect.stringContaining(said)));
+    for (const answer of answers) answer();
+    await settled();
+    expect(calls("pay")).toEqual([]);
+    expect(received.some(({ method }) => method === "notifications/cancelled")).toBe(false);
+    expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["success", "unknown"]);
+    await client.close();
+  },
+);

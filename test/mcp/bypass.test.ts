@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { assertEnforced, guardClient, guardTransport, isRefusal } from "@holdpoint/mcp";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
@@ -256,6 +257,35 @@ test.each(majors)(
     expect(await closing).toEqual({ error: expect.anything() });
     await settled();
     expect(calls()).toEqual([]);
+  },
+);
+
+test.each(majors)(
+  "[nothing-leaves-unchecked] bypass 11: a call of %s that was held when its connection closed does not leave on the next",
+  async (major) => {
+    const hold: PolicyDocument = { ...policy, tools: { pay: { require_approval: [{ conditions: [] }] } } };
+    const answers: (() => void)[] = [];
+    const approve = () => new Promise<{ approved: true }>((resolve) => answers.push(() => resolve({ approved: true })));
+    const { client, calls, audit } = await guarded(major, hold, { approve });
+    const pay = { name: "pay", arguments: { amount: 1, to: "bob" } };
+    const aborting = new AbortController();
+    const options = { signal: aborting.signal };
+    const held = [
+      client.callTool(pay),
+      major === "1.x" ? loose(client).callTool(pay, undefined, options) : loose(client).callTool(pay, options),
+    ].map((call) => call.catch((error: unknown) => error));
+    await expect.poll(() => answers.length).toBe(1);
+    await client.close();
+    const next = await upstream(major);
+    await client.connect(next.transport as never);
+    answers[0]?.();
+    const closed = { code: "connection_closed", message: expect.stringContaining("the connection closed while the call was held") };
+    expect(await Promise.all(held)).toEqual([expect.objectContaining(closed), expect.objectContaining(closed)]);
+    await settled();
+    expect([...calls(), ...next.calls()]).toEqual([]);
+    expect(getEventListeners(aborting.signal, "abort")).toEqual([]);
+    const decisions = audit.events.flatMap((event) => (event.type === "decision" ? [event.code] : []));
+    expect(decisions).toEqual(["cancelled", "cancelled"]);
   },
 );
 

@@ -73,6 +73,12 @@ test.each(majors)("a server of %s whose list never ends, or cannot be had, has n
   loose(server).server.setRequestHandler(schema, () => ({ tools: [], nextCursor: String(++pages) }));
   expect(refusalOf(await client.callTool({ name: "balance" }))?.code).toBe("definition_unknown");
   expect(pages).toBe(1_000);
+  const many = Array.from({ length: 10_001 }, (_, index) => ({
+    name: index === 0 ? "balance" : `tool-${index}`,
+    inputSchema: { type: "object" },
+  }));
+  loose(server).server.setRequestHandler(schema, () => ({ tools: many }));
+  expect(refusalOf(await client.callTool({ name: "balance" }))?.code).toBe("definition_unknown");
   loose(server).server.setRequestHandler(schema, () => {
     throw new Error("no list today");
   });
@@ -97,6 +103,15 @@ test.each(majors)("a connection of %s that is guarded while it is in use keeps i
   expect(textOf(await client.callTool({ name: "balance" }))).toBe("100");
   expect(isRefusal(await client.callTool({ name: "pay", arguments: { amount: 1, to: "bob" } }))).toBe(true);
   expect(up.calls("pay")).toEqual([]);
+});
+
+test.each(majors)("a client of %s that is guarded as one server's is not taken for another's", async (major) => {
+  const { client } = await upstream(major);
+  const several = createGuard({ policies: { a: hold, b: { version: "1", default: "allow" } } });
+  const session = several.session();
+  expect(guardClient(guardClient(client, session, { server: "b" }), session, { server: "b" })).toBe(client);
+  expect(() => guardClient(client, session, { server: "a" })).toThrow("another session or server");
+  expect(() => guardClient(client, several.session(), { server: "b" })).toThrow("another session or server");
 });
 
 test("a transport that cannot be changed, or belongs to another session, is not taken for guarded", async () => {

@@ -1,5 +1,7 @@
-import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
-import { assertEnforced, guardClient, guardTransport, isGuarded, isRefusal } from "@holdpoint/mcp";
+import { getEventListeners } from "node:events";
+import { createGuard, memoryApprovals, memoryAudit, type PolicyDocument } from "@holdpoint/core";
+import { assertEnforced, guardClient, guardTransport, isGuarded, isRefusal, refusalOf } from "@holdpoint/mcp";
+import { InMemoryTransport } from "@modelcontextprotocol/client";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { expect, test } from "vitest";
 import { majors, settled, textOf, upstream } from "./majors.ts";
@@ -138,6 +140,83 @@ test.each(majors)("a limit of %s that counts success has its room back when the 
   }
   expect(calls()).toHaveLength(6);
 });
+
+test("the id of a request that was not sent, or was given up by its signal, is free again", async () => {
+  const [near] = InMemoryTransport.createLinkedPair();
+  const transport = guardTransport(loose(near), createGuard({ policy: allowAll }).session());
+  const ask = (method: string, given?: object) => transport.send({ jsonrpc: "2.0", id: "one", method }, given);
+  await expect(
+    transport.send([
+      { jsonrpc: "2.0", id: "one", method: "ping" },
+      { jsonrpc: "2.0", id: "one", method: "ping" },
+    ]),
+  ).rejects.toMatchObject({
+    code: "duplicate_id",
+  });
+  for (const given of ["requestSignal", "signal"]) {
+    const giveUp = new AbortController();
+    await ask("tools/list", { [given]: giveUp.signal });
+    await expect(ask("ping")).rejects.toMatchObject({ code: "duplicate_id" });
+    giveUp.abort();
+  }
+  const lives = new AbortController();
+  await ask("ping", { requestSignal: lives.signal });
+  expect(getEventListeners(lives.signal, "abort")).toHaveLength(1);
+  await transport.close();
+  expect(getEventListeners(lives.signal, "abort")).toEqual([]);
+});
+
+/** A transport that can be started again, as the stdio ones can: each start is another process. */
+class Reopening {
+  onmessage?: (message: unknown) => void;
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  private inner: { send(message: never): Promise<void>; close(): Promise<void> } | undefined;
+  private readonly open: () => Promise<unknown>;
+  constructor(open: () => Promise<unknown>) {
+    this.open = open;
+  }
+  async start() {
+    const inner = loose(await this.open());
+    inner.onmessage = (message: unknown) => this.onmessage?.(message);
+    await inner.start();
+    this.inner = inner;
+  }
+  async send(message: unknown) {
+    if (!this.inner) throw new Error("Not connected");
+    await this.inner.send(message as never);
+  }
+  async close() {
+    await this.inner?.close();
+    this.inner = undefined;
+    this.onclose?.();
+  }
+}
+
+test.each(majors)(
+  "a transport of %s that is opened again has what it lists asked for anew, and approved calls made over it",
+  async (major) => {
+    const ups: Awaited<ReturnType<typeof upstream>>[] = [];
+    const transport = new Reopening(async () => {
+      const up = await upstream(major);
+      if (ups.push(up) === 2) loose(up.server).registerTool("rate_v2", { description: "Only now" }, async () => ({ content: [] }));
+      return up.transport;
+    });
+    const hold: PolicyDocument = { version: "1", default: "allow", tools: { pay: { require_approval: [{ conditions: [] }] } } };
+    const guard = createGuard({ policy: hold, approvals: memoryApprovals() });
+    const client = guardClient((await upstream(major)).client, guard.session());
+    await loose(client).connect(transport);
+    expect(refusalOf(await client.callTool({ name: "rate_v2" }))?.code).toBe("definition_unknown");
+    const id = refusalOf(await client.callTool(pay))?.approval?.id as string;
+    await guard.approvals.approve(id, {});
+    await client.close();
+    await expect(guard.resume(id)).rejects.toMatchObject({ code: "not_resumable" });
+    await loose(client).connect(transport);
+    expect(isRefusal(await client.callTool({ name: "rate_v2" }))).toBe(false);
+    expect(textOf(await guard.resume(id))).toBe("paid 1 to bob");
+    expect(ups.map(({ calls }) => calls("pay"))).toEqual([[], [pay.arguments]]);
+  },
+);
 
 test("assertEnforced names each path on which a call gets round the guard, and nothing reaches the server", async () => {
   const { client, transport, received } = await upstream("1.x");

@@ -28,9 +28,16 @@ export interface OpenCall {
 export type InFlight =
   | { readonly kind: "held"; readonly cancel: AbortController }
   | OpenCall
-  | { readonly kind: "list"; readonly walk: ListWalk }
   | { readonly kind: "own"; readonly answer: (response: JsonObject | undefined) => void }
-  | { readonly kind: "other" };
+  | OtherRequest;
+
+/** A request of the client that is no tool call. `walk` where it asks for a list of tools. */
+export interface OtherRequest {
+  readonly kind: "other";
+  readonly walk: ListWalk | undefined;
+  /** Stops watching the caller's signal. */
+  stopListening(): void;
+}
 
 /** What the guard knows of one guarded transport. */
 export interface Connection {
@@ -59,6 +66,10 @@ export interface Connection {
   anomalies: number;
   /** Tool calls handed to the transport so far. */
   sent: number;
+  /** Aborted when the connection closes: what is held for it by then never leaves, also if the client connects again. */
+  closing: AbortController;
+  /** Messages that the transport has been given and is still sending. */
+  readonly sending: WeakSet<object>;
   /** The `_meta` that each request of the 2026-07-28 revision carries, as the client last sent it. */
   envelope: JsonObject | undefined;
   /** Makes the client send something that shows the envelope. */
@@ -101,13 +112,20 @@ export function createConnection(session: Session, options: ConnectionOptions, w
     pings: new Set(),
     anomalies: 0,
     sent: 0,
+    closing: new AbortController(),
+    sending: new WeakSet(),
     envelope: undefined,
     showEnvelope: undefined,
     joinedLate: wire.joinedLate,
     firstId: undefined,
     async forward(message, sendOptions) {
       stopCanaries(connection, Array.isArray(message) ? message : [message as JsonObject]);
-      return wire.send(message, sendOptions);
+      connection.sending.add(message);
+      try {
+        return await wire.send(message, sendOptions);
+      } finally {
+        connection.sending.delete(message);
+      }
     },
     deliver: (message) => wire.deliver(message),
     onClosed: new Set(),
@@ -165,9 +183,13 @@ export function giveUp(connection: Connection, id: RequestId, entry: InFlight, r
   late.set(id, entry);
   if (late.size > mostLate) late.delete(late.keys().next().value as RequestId);
   if (entry.kind === "call") settle(connection, entry, { kind: "unknown", reason });
+  if (entry.kind === "other") entry.stopListening();
 }
 
+/** What is held never leaves; what is held from now on is for the connection that comes next. */
 export function holdsNothingMore(connection: Connection): void {
+  connection.closing.abort();
+  connection.closing = new AbortController();
   for (const [id, entry] of connection.inFlight) {
     if (entry.kind !== "held") continue;
     entry.cancel.abort();
@@ -181,11 +203,13 @@ export function closed(connection: Connection): void {
   for (const entry of connection.inFlight.values()) {
     if (entry.kind === "call") settle(connection, entry, { kind: "unknown", reason: "the connection closed" });
     if (entry.kind === "own") entry.answer(undefined);
+    if (entry.kind === "other") entry.stopListening();
   }
   connection.inFlight.clear();
   connection.late.clear();
   connection.pings.clear();
-  connection.lists.forget();
+  connection.lists.changed();
+  connection.envelope = undefined;
   connection.continuations.end();
   for (const told of connection.onClosed) told();
   connection.onClosed.clear();

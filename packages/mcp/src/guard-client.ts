@@ -15,7 +15,7 @@ export interface ClientLike {
 
 type Method = (...given: unknown[]) => Promise<unknown>;
 
-const sessions = new WeakMap<object, Session>();
+const guarded = new WeakMap<object, { readonly session: Session; readonly server: string }>();
 
 /**
  * Puts a client under a guard, in place: the object that comes back is the one that was given, connected or not, and stays guarded when it connects again.
@@ -31,12 +31,14 @@ const sessions = new WeakMap<object, Session>();
  * await client.connect(new StdioClientTransport({ command: "files-server" }));
  */
 export function guardClient<T extends ClientLike>(client: T, session: Session, options: ConnectionOptions = {}): T {
-  const known = sessions.get(client);
-  if (known === session) return client;
-  if (known)
-    throw new HoldpointError("configuration", "this client is guarded under another session: give each session a client of its own");
   const guard = guardOf(session);
   const server = guard.serverName(options.server);
+  const known = guarded.get(client);
+  if (known?.session === session && known.server === server) return client;
+  if (known) {
+    const problem = "this client is guarded under another session or server: give each a client of its own";
+    throw new HoldpointError("configuration", problem);
+  }
   const { connect, callTool, listTools } = client as unknown as Record<"connect" | "callTool" | "listTools", Method>;
 
   /** The connection of the moment. A transport that came in past `connect` is guarded as soon as it is seen. */
@@ -46,15 +48,18 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
     if (seen?.session === session && adopted.has(seen)) return seen;
     guardTransport(transport, session, options);
     const connection = connectionOf(transport) as Connection;
-    adopted.add(connection);
     connection.showEnvelope = () => showEnvelope(client);
-    connection.onClosed.add(
-      guard.route(session, server, ({ tool, arguments: args }) =>
-        (client as unknown as { callTool: Method }).callTool({ name: tool, arguments: args }),
-      ),
+    const endRoute = guard.route(session, server, ({ tool, arguments: args }) =>
+      (client as unknown as { callTool: Method }).callTool({ name: tool, arguments: args }),
     );
+    adopted.add(connection);
+    connection.onClosed.add(() => {
+      endRoute();
+      adopted.delete(connection);
+    });
     return connection;
   }
+  /** Connections that stand. One that has closed is adopted anew when its transport is started again. */
   const adopted = new WeakSet<Connection>();
 
   const methods: Record<string, Method> = {
@@ -74,20 +79,29 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
       if (!connection || !call) return callTool.call(client, params, ...given);
       const { name, args, others } = call;
       const signal = signalOf(given);
+      const closing = connection.closing.signal;
+      const waiting = eitherOf(signal, closing);
       const decided = await guard.admit({
         session,
         server,
         tool: name,
         arguments: args,
         catalog: connection.catalog,
-        signal,
+        signal: waiting.signal,
         seam: "client",
       });
+      waiting.stop();
       if (decided.outcome === "suspended") throw decided.cause;
       if (decided.outcome === "deny") {
         // The SDK rejects a call whose signal is aborted in its own words, before it sends anything.
         if (decided.code === "cancelled" && signal?.aborted) return callTool.call(client, params, ...given);
+        if (decided.code === "cancelled" && closing.aborted) throw connectionClosed();
         return refused(decided, guard.onDeny);
+      }
+      if (closing.aborted || connectionOf(client.transport) !== connection) {
+        // INVARIANT (nothing-leaves-unchecked): the client may stand on another connection by now, about which nothing was asked.
+        await decided.settle({ kind: "unsent", reason: "the connection closed" });
+        throw connectionClosed();
       }
       const bare = args === undefined && Object.keys(decided.arguments).length === 0;
       const checked = bare ? { ...others, name } : { ...others, name, arguments: decided.arguments };
@@ -107,7 +121,7 @@ export function guardClient<T extends ClientLike>(client: T, session: Session, o
   for (const [name, value] of Object.entries(methods)) {
     Object.defineProperty(client, name, { value, writable: true, configurable: true });
   }
-  sessions.set(client, session);
+  guarded.set(client, { session, server });
   adopt(client.transport);
   return client;
 }
@@ -131,6 +145,27 @@ function signalOf(given: readonly unknown[]): AbortSignal | undefined {
   const options = given.at(-1);
   const signal = options !== null && typeof options === "object" ? (options as { signal?: unknown }).signal : undefined;
   return signal instanceof AbortSignal ? signal : undefined;
+}
+
+/** A call that is held is given up by its caller or by the end of its connection. Mostly there is no caller's signal, and nothing to listen to. */
+function eitherOf(signal: AbortSignal | undefined, closing: AbortSignal): { readonly signal: AbortSignal; stop(): void } {
+  if (signal === undefined) return { signal: closing, stop: () => undefined };
+  const either = new AbortController();
+  const abort = () => either.abort();
+  const signals = [signal, closing];
+  for (const each of signals) each.addEventListener("abort", abort, { once: true });
+  if (signals.some(({ aborted }) => aborted)) abort();
+  return {
+    signal: either.signal,
+    stop() {
+      for (const each of signals) each.removeEventListener("abort", abort);
+    },
+  };
+}
+
+/** The SDKs too reject what is open when a connection closes. */
+function connectionClosed(): HoldpointError {
+  return new HoldpointError("connection_closed", "the connection closed while the call was held: connect, and make it again");
 }
 
 function refused(refusal: Refusal, onDeny: "result" | "throw"): JsonObject {

@@ -52,8 +52,9 @@ function check(connection: Connection, message: JsonObject): JsonObject | undefi
 function answered(connection: Connection, entry: Answerable, message: JsonObject): JsonObject {
   const { result } = message;
   if (entry.kind !== "call") {
+    entry.stopListening();
     if (!isObject(result)) return message;
-    return withResult(message, cleanResult(entry.kind === "list" ? connection.lists.page(entry.walk, result) : result, []));
+    return withResult(message, cleanResult(entry.walk ? connection.lists.page(entry.walk, result) : result, []));
   }
   if (!entry.settled && isObject(result) && result.resultType === "input_required") {
     entry.stopListening();

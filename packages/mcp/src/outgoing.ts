@@ -1,5 +1,5 @@
 import { type Admission, canaryPrefix, HoldpointError, type JsonObject, printable, type Refusal, type RefusalCode } from "@holdpoint/core";
-import { type Connection, giveUp, type InFlight, type OpenCall, settle } from "./connection.ts";
+import { type Connection, giveUp, type InFlight, type OpenCall, type OtherRequest, settle } from "./connection.ts";
 import { mayLeave } from "./egress.ts";
 import {
   envelopeOf,
@@ -25,6 +25,7 @@ import { refusalError, refusalResult } from "./refusal-result.ts";
  * request that is still open).
  */
 export async function sendThrough(connection: Connection, message: unknown, options: unknown): Promise<unknown> {
+  if (isBeingSent(connection, message)) return sendAgain(connection, message, options);
   const read = readMessage(message);
   if (read && Array.isArray(read.value)) return sendBatch(connection, read.value, options);
   if (!read || !isObject(read.value)) throw malformedMessage();
@@ -36,29 +37,56 @@ export async function sendThrough(connection: Connection, message: unknown, opti
   return sendOther(connection, value, options);
 }
 
+function isBeingSent({ sending }: Connection, message: unknown): message is JsonObject | readonly JsonObject[] {
+  return message !== null && typeof message === "object" && sending.has(message);
+}
+
+/**
+ * A transport that has to authorize first hands the message that it was given to its own `send` once more, as those of 1.x do. It is the same send, and
+ * ends where its caller has given up meanwhile.
+ */
+async function sendAgain(connection: Connection, message: JsonObject | readonly JsonObject[], options: unknown): Promise<unknown> {
+  const messages: readonly JsonObject[] = Array.isArray(message) ? message : [message];
+  const isOpen = messages.every((each) => {
+    const id = typeof each.method === "string" ? requestId(each) : undefined;
+    return id === undefined || connection.inFlight.has(id);
+  });
+  return isOpen ? connection.forward(message, options) : undefined;
+}
+
 function malformedMessage(): HoldpointError {
   return new HoldpointError("malformed", "what was sent is no JSON-RPC message: send an object that JSON can carry, or a list of them");
 }
 
 async function sendOther(connection: Connection, message: JsonObject, options: unknown): Promise<unknown> {
-  const id = track(connection, message);
+  const id = track(connection, message, options);
   try {
     return await connection.forward(message, options);
   } catch (error) {
-    if (id !== undefined) connection.inFlight.delete(id);
+    drop(connection, id);
     throw error;
   }
 }
 
 /** Opens a request that is no tool call, so that its answer passes. */
-function track(connection: Connection, message: JsonObject): RequestId | undefined {
+function track(connection: Connection, message: JsonObject, options: unknown): RequestId | undefined {
   const id = requestId(message);
   if (typeof message.method !== "string" || id === undefined) return undefined;
   claim(connection, id);
   connection.envelope = envelopeOf(message.params) ?? connection.envelope;
-  const listing = message.method === "tools/list";
-  connection.inFlight.set(id, listing ? { kind: "list", walk: connection.lists.asked(message.params) } : { kind: "other" });
+  const walk = message.method === "tools/list" ? connection.lists.asked(message.params) : undefined;
+  const entry: OtherRequest = { kind: "other", walk, stopListening: () => undefined };
+  connection.inFlight.set(id, entry);
+  entry.stopListening = onAbort(options, () => giveUp(connection, id, entry, "the caller cancelled"));
   return id;
+}
+
+/** Forgets a request that was not sent. */
+function drop({ inFlight }: Connection, id: RequestId | undefined): void {
+  const entry = id === undefined ? undefined : inFlight.get(id);
+  if (id === undefined || entry?.kind !== "other") return;
+  entry.stopListening();
+  inFlight.delete(id);
 }
 
 /** An answer goes to whoever asked under its id, so an id stands for one request at a time. */
@@ -101,7 +129,7 @@ async function sendCall(connection: Connection, message: JsonObject, unfit: Read
   const { signal } = held.cancel;
   connection.inFlight.set(id, held);
   connection.envelope = envelopeOf(message.params) ?? connection.envelope;
-  const stopListening = onAbort(sendOptions?.requestSignal, () => {
+  const stopListening = onAbort(sendOptions, () => {
     if (connection.inFlight.get(id) === held) connection.inFlight.delete(id);
     held.cancel.abort();
   });
@@ -182,7 +210,7 @@ async function forwardCall(
 ): Promise<unknown> {
   const entry: OpenCall = { kind: "call", admission, continues: continuesOf(call), stopListening: () => undefined, settled: false };
   connection.inFlight.set(id, entry);
-  entry.stopListening = onAbort(options?.requestSignal, () => giveUp(connection, id, entry, "the caller cancelled"));
+  entry.stopListening = onAbort(options, () => giveUp(connection, id, entry, "the caller cancelled"));
   const { name, rest } = call;
   const args = admission.arguments;
   const bare = call.arguments === undefined && Object.keys(args).length === 0;
@@ -219,14 +247,15 @@ async function sendBatch(connection: Connection, batch: readonly unknown[], opti
   if (!batch.every(isClear)) throw malformedMessage();
   const passing = batch.filter((message) => mayLeave(connection, message));
   if (passing.length === 0 && batch.length > 0) return undefined;
-  const ids = passing.map((message) => {
-    if (message.method === "notifications/cancelled") cancelled(connection, message);
-    return track(connection, message);
-  });
+  const ids: (RequestId | undefined)[] = [];
   try {
+    for (const message of passing) {
+      if (message.method === "notifications/cancelled") cancelled(connection, message);
+      ids.push(track(connection, message, options));
+    }
     return await connection.forward(passing, options);
   } catch (error) {
-    for (const id of ids) if (id !== undefined) connection.inFlight.delete(id);
+    for (const id of ids) drop(connection, id);
     throw error;
   }
 }
@@ -286,11 +315,24 @@ function copyOptions(options: unknown): Record<string, unknown> | undefined {
   return options !== null && typeof options === "object" ? { ...options } : undefined;
 }
 
-/** Acts when the signal aborts, or at once where it has. A signal may come from another realm, so that its class tells nothing. */
-function onAbort(signal: unknown, act: () => void): () => void {
-  const listened = signal as AbortSignal | undefined;
-  if (typeof listened?.addEventListener !== "function") return () => undefined;
-  if (listened.aborted) act();
-  listened.addEventListener("abort", act, { once: true });
-  return () => listened.removeEventListener("abort", act);
+/**
+ * Acts when the caller gives up, or at once where it has: `requestSignal` is what 2.x says it with, `signal` what the AI SDK does. A signal may come from
+ * another realm, so that its class tells nothing.
+ */
+function onAbort(options: unknown, act: () => void): () => void {
+  const { requestSignal, signal } = (options ?? {}) as { readonly requestSignal?: unknown; readonly signal?: unknown };
+  if (requestSignal === undefined && signal === undefined) return () => undefined;
+  const listened = [requestSignal, signal].filter(isSignal);
+  if (listened.some(({ aborted }) => aborted)) {
+    act();
+    return () => undefined;
+  }
+  for (const each of listened) each.addEventListener("abort", act, { once: true });
+  return () => {
+    for (const each of listened) each.removeEventListener("abort", act);
+  };
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  return typeof (value as Partial<AbortSignal> | undefined)?.addEventListener === "function";
 }

@@ -14,11 +14,10 @@ export interface ToolLists {
   asked(params: Json | undefined): ListWalk;
   /** The page as the client may see it. A complete walk teaches the catalog. */
   page(walk: ListWalk, result: JsonObject): JsonObject;
-  /** The server said that its list changed. */
+  /** The server said that its list changed, or another process may stand behind the connection when it is opened again. */
   changed(): void;
   /** Lists the tools over the same connection, unseen by the client. */
   list(): Promise<readonly unknown[]>;
-  forget(): void;
 }
 
 const mostPages = 1_000;
@@ -83,15 +82,15 @@ export function createToolLists(connectionOf: () => Connection): ToolLists {
       const signal = AbortSignal.timeout(listMs);
       const listed: unknown[] = [];
       let cursor: string | undefined;
-      for (let pages = 0; pages < mostPages && listed.length <= mostTools; pages++) {
+      for (let pages = 0; pages < mostPages; pages++) {
         const result = await ask({ ...(cursor === undefined ? {} : { cursor }), ...(envelope ? { _meta: envelope } : {}) }, signal);
         if (Array.isArray(result.tools)) for (const tool of result.tools) listed.push(tool);
+        if (listed.length > mostTools) break;
         if (typeof result.nextCursor !== "string") return listed;
         cursor = result.nextCursor;
       }
       throw new HoldpointError("listing_failed", `the server lists more than ${mostPages} pages or ${mostTools} tools`);
     },
-    forget: () => walks.clear(),
   };
 }
 
