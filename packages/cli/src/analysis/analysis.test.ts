@@ -37,6 +37,7 @@ const condition: fc.Arbitrary<object> = fc.letrec<{ leaf: object; any: object }>
     fc.record({ path: fc.constant("args.s"), op: fc.constantFrom("within_path"), value: fc.constantFrom("/srv", "/srv/x") }),
     fc.record({ path: fc.constant("args.l[*]"), op: fc.constant("eq"), value: fc.constantFrom(1, "a") }),
     fc.record({ path: fc.constant("args.o.p"), op: fc.constant("eq"), value: fc.constantFrom(1, "a") }),
+    fc.record({ path: fc.constant("tool.name"), op: fc.constantFrom("eq", "starts_with"), value: fc.constantFrom("t", "x") }),
     fc.record({ path: fc.constant("time.hour"), op: fc.constantFrom("lt", "gte"), value: fc.constantFrom(8, 12, 18) }),
     fc.record({ path: fc.constant("time.date"), op: fc.constantFrom("lt", "gte"), value: fc.constantFrom("2026-01-05", "2026-02-01") }),
   ),
@@ -56,6 +57,7 @@ const limit = fc.record({
   window: fc.constantFrom("minute", "day"),
   max: fc.constantFrom(1, 2, 3),
   count: fc.constantFrom("sent", "success"),
+  mode: fc.constantFrom(undefined, undefined, undefined, "observe" as const),
 });
 const rules = fc.record({
   require: entries(1),
@@ -67,13 +69,17 @@ const document = fc
   .record({
     default: fc.constantFrom("allow", "deny"),
     hide: fc.subarray(["h"]),
+    all_tools: fc.oneof(
+      fc.constant({}),
+      entries(0).map((denials) => ({ deny_if: denials })),
+    ),
     tools: fc.dictionary(fc.constantFrom("t", "u"), rules, { minKeys: 1, maxKeys: 2 }),
   })
   .map((policy) => ({ version: "1", ...policy }));
 
 const call = fc.record({
   at: fc.constantFrom("2026-01-01T07:00:00Z", "2026-01-05T10:00:00Z", "2026-02-02T20:00:00Z").map((time) => Date.parse(time)),
-  tool: fc.constantFrom("t", "t", "t", "u", "h", "x"),
+  tool: fc.constantFrom("t", "t", "t", "u", "h", "x", "x2"),
   args: fc.dictionary(fc.constantFrom("n", "m", "s", "l", "o"), fc.constantFrom(...values, { p: 1 }, { p: "a" })),
   context: fc.oneof(fc.constant({}), fc.record({ user: fc.constantFrom("a", "ab", "main") })),
   result: fc.constantFrom("ok" as const, "tool_error" as const),

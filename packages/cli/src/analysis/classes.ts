@@ -26,13 +26,19 @@ const mostClasses = 4_000;
  *   lengths.
  * - The other types, and nothing at all.
  */
-export function classesOf(path: string, atoms: readonly Atom[], { factsWith: facts, fits }: Stage): readonly ValueClass[] | undefined {
-  const domain = domainOf(path);
+export function classesOf(
+  path: string,
+  atoms: readonly Atom[],
+  { factsWith: facts, fits, names }: Stage,
+): readonly ValueClass[] | undefined {
+  const domain = domainOf(path, names);
   const samples = new Map<string, Value>([...samplesFor(atoms, domain), ...domain.samples].map((sample) => [keyOf(sample), sample]));
+  for (const value of domain.without ?? []) samples.delete(keyOf(value));
   const known: ValueClass[] = [...samples.values()].map((sample) => ({ truths: truthsAt(facts(path, sample), atoms), sample }));
   const others: ValueClass[] = [];
+  const stranger = unlike(atoms);
   for (const kind of domain.open) {
-    const combinations = otherValues(kind, atoms, (value) => facts(path, value));
+    const combinations = otherValues(kind, atoms, truthsAt(facts(path, strangers[kind](stranger)), atoms));
     if (combinations === undefined) return undefined;
     others.push(...combinations);
   }
@@ -46,6 +52,8 @@ export interface Stage {
   readonly factsWith: (path: string, value: Value) => Facts;
   /** Whether the tool takes such a value there, as far as a glance at its schema shows. It decides which sample is shown, and nothing else. */
   readonly fits: (path: string, value: Value) => boolean;
+  /** The name of the tool, or those that it cannot have where it stands for all others. */
+  readonly names: string | ReadonlySet<string>;
 }
 
 function truthsAt(facts: Facts, atoms: readonly Atom[]): ReadonlyMap<string, Truth> {
@@ -71,14 +79,18 @@ interface Domain {
   /** Types of which there are more values than samples. */
   readonly open: readonly OpenKind[];
   readonly numbers: boolean;
+  /** Values that cannot stand there. */
+  readonly without?: Iterable<Value> | undefined;
 }
 
 const anything: Domain = { samples: [absent, true, false, null], open: ["string", "array", "object"], numbers: true };
 const identity: ReadonlySet<string> = new Set(["session", "run", "user", "tenant", "agent"].map((key) => `context.${key}`));
 
-function domainOf(path: string): Domain {
-  // The facts say which tool it is, whatever is put there.
-  if (path === "tool.name") return { samples: [absent], open: [], numbers: false };
+function domainOf(path: string, names: Stage["names"]): Domain {
+  if (path === "tool.name") {
+    if (typeof names === "string") return { samples: [names], open: [], numbers: false };
+    return { samples: [], open: ["string"], numbers: false, without: names };
+  }
   if (path === "time.hour") return { samples: range(0, 23), open: [], numbers: false };
   if (path === "time.weekday") return { samples: range(1, 7), open: [], numbers: false };
   if (path === "time.date") return { samples: ["2026-01-05", "1970-01-01", "9999-12-31"], open: [], numbers: false };
@@ -177,7 +189,18 @@ function neighboursOfDate(date: string): readonly string[] {
 
 /** A text that nobody compares with, and values that hold it. */
 const unheardOf = "\u{e000}holdpoint";
-const strangers: Readonly<Record<OpenKind, Json>> = { string: unheardOf, array: [[unheardOf]], object: { [unheardOf]: unheardOf } };
+const strangers: Readonly<Record<OpenKind, (text: string) => Json>> = {
+  string: (text) => text,
+  array: (text) => [[text]],
+  object: (text) => ({ [text]: text }),
+};
+
+function unlike(atoms: readonly Atom[]): string {
+  const literals = JSON.stringify(atoms.map(({ expected }) => expected));
+  let text = unheardOf;
+  while (literals.includes(text)) text += "x";
+  return text;
+}
 
 /** What an operator may answer of a value of the kind which equals none of the samples; absent where it answers the same of all of them. */
 const answers: Partial<Record<string, Partial<Record<OpenKind, readonly Truth[]>>>> = {
@@ -191,9 +214,8 @@ const answers: Partial<Record<string, Partial<Record<OpenKind, readonly Truth[]>
   cidr_in: { string: [true, false, "unknown"] },
 };
 
-/** Every combination of answers that values of one kind could get, beside those that the samples stand for. */
-function otherValues(kind: OpenKind, atoms: readonly Atom[], factsAt: (value: Json) => Facts): readonly ValueClass[] | undefined {
-  const plain = truthsAt(factsAt(strangers[kind]), atoms);
+/** Every combination of answers that values of one kind could get, beside those that the samples stand for; `plain` are those of one that no atom knows. */
+function otherValues(kind: OpenKind, atoms: readonly Atom[], plain: ReadonlyMap<string, Truth>): readonly ValueClass[] | undefined {
   let combinations: ReadonlyMap<string, Truth>[] = lengthsOf(kind, atoms).map((lengths) => new Map([...plain, ...lengths]));
   for (const atom of atoms) {
     const possible = answers[atom.op ?? ""]?.[kind];

@@ -14,7 +14,8 @@ export async function compareLimits(before: EffectivePolicy, after: EffectivePol
   const findings: Widening[] = [];
   for (const limit of change.before.limits) {
     const matching = change.after.limits.filter((other) => countsAlike(limit, other));
-    if (matching.some((other) => isNoLooser(limit, other) && chargesAsMany(before, limit, after, other))) continue;
+    const fitting = matching.filter((other) => isNoLooser(limit, other));
+    if (fitting.length > 0 && chargesAsMany(before, limit, after)) continue;
     const call = sampleCall(change);
     const witness = call && limit.window.kind !== "concurrent" ? await witnesses.of(call, mostRepeats) : undefined;
     findings.push({
@@ -22,7 +23,13 @@ export async function compareLimits(before: EffectivePolicy, after: EffectivePol
       cause: limit.id,
       ...(witness
         ? { answer: "widened", witness }
-        : { answer: "cannot tell", reason: "the limit differs, and no run of equal calls shows it" }),
+        : {
+            answer: "cannot tell",
+            reason:
+              fitting.length > 0
+                ? "other tools may no longer fill the counter as they did, and no run of equal calls shows it"
+                : "the limit differs, and no run of equal calls shows it",
+          }),
     });
   }
   return findings;
@@ -49,16 +56,18 @@ function isNoLooser(before: Limit, after: Limit): boolean {
   return after.max <= before.max && counts.indexOf(after.count) <= counts.indexOf(before.count);
 }
 
-/** Whether every tool that fills the counter before, and can be called after, fills it after by the same amount. */
-function chargesAsMany(before: EffectivePolicy, limit: Limit, after: EffectivePolicy, other: Limit): boolean {
+/**
+ * Whether every tool that fills the counter before, and can be called after, fills it after by the same amount. What only observes charges a call or does
+ * not, as the other rules that observe see it: before it counts, after it is not relied upon.
+ */
+function chargesAsMany(before: EffectivePolicy, { limit: { counter } }: Limit, after: EffectivePolicy): boolean {
   const tools = new Set([...before.named, ...after.named, anyOtherTool]);
   return [...tools].every((name) => {
     const [then, now] = [before.tool(name), after.tool(name)];
     if (then.refused !== undefined || now.refused !== undefined) return true;
-    const charges = then.limits.filter((each) => each.limit.counter === limit.limit.counter);
-    const kept = now.limits.filter((each) => each.limit.counter === other.limit.counter);
+    const charges = [...then.limits, ...then.observedLimits].filter((each) => each.limit.counter === counter);
     return charges.every((each) =>
-      kept.some((next) => countsAlike(each, next) && counts.indexOf(next.count) <= counts.indexOf(each.count)),
+      now.limits.some((next) => countsAlike(each, next) && counts.indexOf(next.count) <= counts.indexOf(each.count)),
     );
   });
 }

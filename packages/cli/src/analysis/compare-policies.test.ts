@@ -1,4 +1,4 @@
-import { type PolicyDocument, parsePolicy } from "@holdpoint/core";
+import { mergePolicies, type PolicyDocument, parsePolicy } from "@holdpoint/core";
 import { expect, test } from "vitest";
 import { comparePolicies } from "./compare-policies.ts";
 import { findDeadRules } from "./dead-rules.ts";
@@ -74,6 +74,24 @@ for (const [says, before, after, answer] of [
     { require_approval: [{ conditions: [], widen: { to: "session", for: "1h", uses: 5 } }] },
     "cannot tell",
   ],
+  [
+    "a yes that reaches further, to a rule that holds more",
+    when([{ path: "args.amount", op: "gt", value: 100 }]),
+    { require_approval: [{ conditions: [], widen: { to: "session", for: "1h", uses: 5 } }] },
+    "cannot tell",
+  ],
+  [
+    "a yes that no other rule keeps back",
+    {
+      require_approval: [
+        { conditions: [], widen: { to: "session", for: "1h", uses: 5 } },
+        { path: "args.amount", op: "gt", value: 100 },
+      ],
+    },
+    { require_approval: [{ conditions: [], widen: { to: "session", for: "1h", uses: 5 } }] },
+    "cannot tell",
+  ],
+  ["a hold of more calls", when([{ path: "args.amount", op: "gt", value: 100 }]), when([]), "not"],
   ["a longer wait for a yes", when([]), { require_approval: [{ conditions: [], timeout: "2h" }] }, "cannot tell"],
   [
     "a rule that only observes",
@@ -109,6 +127,30 @@ for (const [says, before, after, answer] of [
     { tools: { a: max({}), b: max({ counter: "d" }) } },
     "cannot tell",
   ],
+  [
+    "a rule for tools of some names, which no policy lists",
+    { default: "allow", all_tools: { deny_if: [{ path: "tool.name", op: "starts_with", value: "admin_" }] } },
+    { default: "allow" },
+    "widened",
+  ],
+  [
+    "a rule for tools of names that are listed, and hidden",
+    { default: "allow", all_tools: { deny_if: [{ path: "tool.name", op: "eq", value: "pay" }] } },
+    { default: "allow", hide: ["pay"] },
+    "not",
+  ],
+  [
+    "a rule for every tool, which a tool of any name has alone",
+    { default: "allow", all_tools: amount("gt", 5), tools: { any_other_tool: {} } },
+    { default: "allow", tools: { any_other_tool: amount("gt", 5) } },
+    "widened",
+  ],
+  [
+    "a counter that a limit fills which only observes",
+    { tools: { a: max({}), b: max({ mode: "observe" }) } },
+    { tools: { a: max({}), b: {} } },
+    "cannot tell",
+  ],
   ["a rule for every tool in place of one", { tools: { a: amount("gt", 5) } }, { all_tools: amount("gt", 5), tools: { a: {} } }, "not"],
 ] as [string, object, object, string][]) {
   test(`${says}: ${answer}`, async () => {
@@ -116,6 +158,20 @@ for (const [says, before, after, answer] of [
     expect((await compare(load(before), load(after))).answer).toBe(answer);
   });
 }
+
+test("a server's schema is looked at until every layer ignores it", async () => {
+  const [ignoring, looking] = [policy({ inputSchema: "ignore" }), policy({})];
+  const compared = await comparePolicies(effectivePolicy(mergePolicies(ignoring, looking)), effectivePolicy(ignoring));
+  expect(compared.findings).toMatchObject([{ cause: "(inputSchema)", answer: "cannot tell" }]);
+});
+
+test("a witness of tools that no policy lists has a name that the rule is about", async () => {
+  const named = { deny_if: [{ path: "tool.name", op: "starts_with", value: "admin_" }] } as Rules;
+  const load = (rest: object) => parsePolicy({ version: "1", default: "allow", ...rest });
+  const { findings } = await compare(load({ all_tools: named }), load({}));
+  expect(findings).toMatchObject([{ tool: "*", witness: { before: { outcome: "deny" }, after: { outcome: "allow" } } }]);
+  expect(findings[0]?.witness?.call.tool).toMatch(/^admin_/);
+});
 
 test("a widening has a witness, and a limit's witness is a run of calls", async () => {
   const { findings } = await compare(policy(amount("gt", 100)), policy(amount("gt", 200)));
@@ -213,6 +269,16 @@ for (const [says, rules, expected] of [
     [["cannot tell", "/tools/pay/deny_if/args.to-regex"]],
   ],
   [
+    "a hold whose yes reaches less far than that of one which holds more",
+    {
+      require_approval: [
+        { conditions: [], widen: { to: "session", for: "1h", uses: 5 } },
+        { path: "args.amount", op: "gt", value: 100 },
+      ],
+    },
+    [],
+  ],
+  [
     "two lists of what is good",
     {
       require: [
@@ -228,6 +294,11 @@ for (const [says, rules, expected] of [
     expect(found.map(({ state, rule }) => [state, rule])).toEqual(expected);
   });
 }
+
+test("a rule of `all_tools` about names that no policy lists is alive", async () => {
+  const shared = { deny_if: [{ path: "tool.name", op: "starts_with", value: "admin_" }] };
+  expect(await findDeadRules(effectivePolicy(parsePolicy({ version: "1", default: "allow", all_tools: shared })))).toEqual([]);
+});
 
 test("a rule of `all_tools` is dead only where it is so for every tool", async () => {
   const shared = { deny_if: [{ path: "args.amount", op: "gt", value: 100 }] };

@@ -1,9 +1,9 @@
 import type { ToolDefinition } from "@holdpoint/core";
 import type { Change, Widening } from "./change.ts";
 import { compareLimits } from "./compare-limits.ts";
-import { type EffectivePolicy, type EffectiveRule, type EffectiveTool, levels, levelUnder } from "./effective-rules.ts";
+import { type EffectivePolicy, type EffectiveRule, type EffectiveTool, levels, levelUnder, reachesFurther } from "./effective-rules.ts";
 import { anyOtherTool, type Scene, sceneOf } from "./scene.ts";
-import { type Space, spaceOf } from "./states.ts";
+import { type Space, type State, spaceOf } from "./states.ts";
 import { createWitnesses } from "./witness.ts";
 
 export interface Comparison {
@@ -25,10 +25,12 @@ export async function comparePolicies(
 ): Promise<Comparison> {
   const findings: Widening[] = [];
   const witnesses = createWitnesses(before.source, after.source, tools);
-  for (const name of [...new Set([...before.named, ...after.named, anyOtherTool])]) {
+  const named = new Set([...before.named, ...after.named]);
+  for (const name of [...named, anyOtherTool]) {
     const change: Change = {
       scene: sceneOf(
         name,
+        named,
         tools?.find((tool) => tool.name === name),
       ),
       before: before.tool(name),
@@ -52,7 +54,7 @@ async function compareTool(change: Change): Promise<readonly Widening[]> {
   if (before.schemas.some((schema) => !after.schemas.includes(schema))) doubt("arguments", "the schema of `arguments` differs");
   if (after.ignoresInputSchema && !before.ignoresInputSchema) doubt("(inputSchema)", "the server's schema is no longer looked at");
   if (before.readsClaims && !after.readsClaims) doubt("(definition unknown)", "the tool's definition need no longer be known");
-  for (const reach of widerYeses(before, after)) doubt(reach, "a person's yes may reach further, or be given later");
+  for (const reach of widerYeses(before, after)) doubt(reach, furtherYes);
   return findings;
 }
 
@@ -67,10 +69,15 @@ async function widenings(
   if (!space) return finding({ answer: "cannot tell", reason: "the rule reads more values than can be gone through" });
   const level = rule?.level ?? levels.deny;
   let found = false;
+  let reaches = false;
   let tried = 0;
   for (const state of space.states()) {
     if (rule && !rule.stops(state.truthOf(rule.formula))) continue;
-    if (levelUnder(rules, state) <= level) continue;
+    const further = levelUnder(rules, state);
+    if (further <= level) {
+      reaches ||= rule !== undefined && further === levels.hold && yesReachesFurther(rule, rules, state);
+      continue;
+    }
     found = true;
     const values = tried < mostTries ? state.values() : undefined;
     const call = values && scene.callWith(values);
@@ -79,7 +86,15 @@ async function widenings(
     const witness = await witnesses.of(call);
     if (witness) return finding({ answer: "widened", witness });
   }
-  return found ? finding({ answer: "cannot tell", reason: "the rules differ in what the analysis does not see" }) : [];
+  if (found) return finding({ answer: "cannot tell", reason: "the rules differ in what the analysis does not see" });
+  return reaches ? finding({ answer: "cannot tell", reason: furtherYes }) : [];
+}
+
+const furtherYes = "a person's yes may reach further, or be given later";
+
+/** Whether each rule that holds the call has a yes that reaches further than the one which held it before. */
+function yesReachesFurther(before: EffectiveRule, after: readonly EffectiveRule[], state: State): boolean {
+  return after.every((rule) => rule.level !== levels.hold || !rule.stops(state.truthOf(rule.formula)) || reachesFurther(rule, before));
 }
 
 /** Calls tried as a witness for one cause. */
@@ -109,12 +124,8 @@ function spaceWith(
 
 /** Approval rules that ask for the same calls as before, and whose yes reaches further or may come later. */
 function widerYeses(before: EffectiveTool, after: EffectiveTool): readonly string[] {
-  type Yes = { readonly timeoutMs?: number; readonly widen?: unknown };
-  return before.rules.flatMap(({ rule, text }) => {
-    const next = after.rules.find((other) => other.text === text)?.rule as (typeof rule & Yes) | undefined;
-    if (!next || rule.section !== "require_approval") return [];
-    const { timeoutMs = 0, widen } = rule as typeof rule & Yes;
-    const isSame = JSON.stringify(widen) === JSON.stringify(next.widen) || next.widen === undefined;
-    return isSame && (next.timeoutMs ?? 0) <= timeoutMs ? [] : [rule.id];
-  });
+  return before.rules
+    .filter((rule) => after.rules.some((other) => other.text === rule.text))
+    .filter((rule) => after.rules.every((other) => other.text !== rule.text || reachesFurther(other, rule)))
+    .map(({ id }) => id);
 }

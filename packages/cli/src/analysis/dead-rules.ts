@@ -1,7 +1,7 @@
 import type { ToolDefinition } from "@holdpoint/core";
 import type { SimulatedCall } from "../simulated-call.ts";
 import { createSimulator } from "../simulator.ts";
-import { type EffectivePolicy, type EffectiveRule, levels } from "./effective-rules.ts";
+import { type EffectivePolicy, type EffectiveRule, levels, reachesFurther } from "./effective-rules.ts";
 import { anyOtherTool, type Scene, sceneOf } from "./scene.ts";
 import { spaceOf } from "./states.ts";
 
@@ -33,6 +33,7 @@ export async function findDeadRules(policy: EffectivePolicy, tools?: readonly To
     if (refused !== undefined) continue;
     const scene = sceneOf(
       name,
+      policy.named,
       tools?.find((tool) => tool.name === name),
     );
     // A rule that has been found dead shadows nothing: of two equal rules the first one stays.
@@ -67,11 +68,14 @@ async function judge(
   scene: Scene,
   policy: EffectivePolicy,
 ): Promise<Omit<DeadRule, "tool" | "rule"> | undefined> {
-  const single = others.find((other) => shadows([other], rule, scene) === true);
+  const atLeastAsHard = others.filter((other) => other.level <= rule.level);
+  const stronger = atLeastAsHard.filter((other) => !reachesFurther(other, rule));
+  const single = stronger.find((other) => shadows([other], rule, scene) === true);
   if (single) return { state: "shadowed", by: [single.id] };
-  const stronger = others.filter((other) => other.level <= rule.level);
   const together = stronger.length > 1 ? shadows(stronger, rule, scene) : false;
   if (together === true) return { state: "shadowed", by: stronger.map(({ id }) => id) };
+  // A call needs the yes of every rule that asks: among those whose yes reaches further, this one keeps it back.
+  if (stronger.length < atLeastAsHard.length && shadows(atLeastAsHard, rule, scene) === true) return undefined;
   const possible = canBeTrue(rule, scene);
   if (possible === false) return { state: rule.rule.section === "require" ? "blocking" : "contradictory", by: [] };
   if (await decidesAlone(rule, stronger, scene, policy)) return undefined;
@@ -84,7 +88,6 @@ async function judge(
 
 /** Whether the rules stop every call that the rule stops, at least as hard; `undefined` where that is too much to go through. */
 function shadows(rules: readonly EffectiveRule[], rule: EffectiveRule, scene: Scene): boolean | undefined {
-  if (rules.some((other) => other.level > rule.level)) return false;
   const space = spaceOf(
     [rule, ...rules].map(({ formula }) => formula),
     scene,

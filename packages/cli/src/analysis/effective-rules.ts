@@ -4,6 +4,7 @@ import { type Atom, type Formula, formulaOf, type Rule, type Truth } from "./ato
 import type { State } from "./states.ts";
 
 type CompiledTool = CompiledPolicy["layers"][number]["others"];
+type Approval = CompiledTool["approvals"][number];
 export type Limit = CompiledTool["limits"][number];
 
 /** How far a call gets: 0 denied, 1 held for a person, 2 let through. */
@@ -21,6 +22,8 @@ export interface EffectiveRule {
   readonly level: 0 | 1;
   /** Whether a call for which the formula has this truth is stopped. */
   readonly stops: (truth: Truth) => boolean;
+  /** How far a yes to it reaches; absent where nobody is asked. */
+  readonly reach: Pick<Approval, "timeoutMs" | "widen"> | undefined;
 }
 
 /** What a policy does to one tool, over all of its layers. */
@@ -29,6 +32,8 @@ export interface EffectiveTool {
   readonly refused: string | undefined;
   readonly rules: readonly EffectiveRule[];
   readonly limits: readonly Limit[];
+  /** Limits that stop nothing, and charge their counter where no limit of the tool that is enforced does. */
+  readonly observedLimits: readonly Limit[];
   readonly readsClaims: boolean;
   readonly ignoresInputSchema: boolean;
   /** The `arguments` of each layer, one text for each. */
@@ -57,8 +62,9 @@ export function effectivePolicy(source: PolicyDocument | MergedPolicy): Effectiv
           .filter(({ observe }) => !observe)
           .map(effective),
         limits: tools.flatMap(({ limits }) => limits).filter(({ observe }) => !observe),
+        observedLimits: tools.flatMap(({ limits }) => limits).filter(({ observe }) => observe),
         readsClaims: tools.some((tool) => tool.readsClaims),
-        ignoresInputSchema: tools.some((tool) => tool.ignoresInputSchema),
+        ignoresInputSchema: tools.every((tool) => tool.ignoresInputSchema),
         schemas: documents.flatMap(({ tools: rules = {} }) => (Object.hasOwn(rules, name) ? textOfSchema(rules[name]?.arguments) : [])),
       };
     },
@@ -70,7 +76,7 @@ function refusal(tools: readonly CompiledTool[]): string | undefined {
   return tools.every(({ admitted }) => admitted) ? undefined : "(default deny)";
 }
 
-function effective(rule: Rule): EffectiveRule {
+function effective(rule: Rule | Approval): EffectiveRule {
   const formula = formulaOf(rule);
   const level = rule.section === "require_approval" ? levels.hold : levels.deny;
   return {
@@ -80,6 +86,7 @@ function effective(rule: Rule): EffectiveRule {
     text: `${rule.section} ${JSON.stringify(formula, (key, value) => (key === "atom" ? (value as Atom).key : value))}`,
     level,
     stops: rule.section === "require" ? (truth) => truth !== true : (truth) => truth !== false,
+    reach: "timeoutMs" in rule ? rule : undefined,
   };
 }
 
@@ -88,6 +95,16 @@ export function levelUnder(rules: readonly EffectiveRule[], state: State): Level
   let level: Level = levels.allow;
   for (const rule of rules) if (rule.level < level && rule.stops(state.truthOf(rule.formula))) level = rule.level;
   return level;
+}
+
+/** Whether a yes to the one may be given later, or cover more calls, than a yes to the other. A call needs the yes of every rule that asks. */
+export function reachesFurther({ reach: one }: EffectiveRule, { reach: other }: EffectiveRule): boolean {
+  if (!one || !other) return false;
+  if (one.timeoutMs > other.timeoutMs) return true;
+  if (!one.widen) return false;
+  const { widen: offered } = other;
+  if (!offered || one.widen.forMs > offered.forMs || one.widen.uses > offered.uses) return true;
+  return one.widen.to === "matching" && offered.to === "session";
 }
 
 /** A Standard Schema is code, and like no other. */

@@ -11,22 +11,25 @@ export interface Scene extends Stage {
   callWith(values: ReadonlyMap<string, Value>): SimulatedCall | undefined;
 }
 
-/** A name that stands for every tool which no policy names. */
-export const anyOtherTool = "any_other_tool";
+/** Stands for every tool which no policy names: no policy can name a tool so. */
+export const anyOtherTool = "*";
 
 /** A Monday. */
 const firstDay = Date.UTC(2026, 0, 5);
 const dayMs = 86_400_000;
 
-export function sceneOf(tool: string, definition?: ToolDefinition): Scene {
+/** `named` are the tools that the policies name: a scene of `anyOtherTool` is a scene of none of them. */
+export function sceneOf(tool: string, named: ReadonlySet<string>, definition?: ToolDefinition): Scene {
   const example = exampleOf(definition?.inputSchema);
+  const plainName = tool === anyOtherTool ? nameBeside(named) : tool;
   const time: Facts["time"] = { hour: 12, weekday: 1, date: "2026-01-05" };
   return {
     tool,
+    names: tool === anyOtherTool ? named : tool,
     factsWith(path, value) {
       const { root, steps } = pathOf(path);
-      const facts: Facts = { args: {}, context: { grant: "default" }, tool: { name: tool, server: "default" }, time };
-      return root === "tool" ? facts : { ...facts, [root]: withValue(facts[root as "args"], steps, value) ?? facts[root as "args"] };
+      const facts: Facts = { args: {}, context: { grant: "default" }, tool: { name: plainName, server: "default" }, time };
+      return { ...facts, [root]: withValue(facts[root as "args"], steps, value) ?? facts[root as "args"] };
     },
     fits(path, value) {
       const { root, steps } = pathOf(path);
@@ -41,9 +44,17 @@ export function sceneOf(tool: string, definition?: ToolDefinition): Scene {
         if (root === "context") context = withValue(context, steps, value);
         if (args === undefined || context === undefined) return undefined;
       }
-      return { at: instantWith(values), tool, args, context: context as JsonObject & SimulatedCall["context"], result: "ok" };
+      const name = values.get("tool.name") ?? plainName;
+      if (typeof name !== "string") return undefined;
+      return { at: instantWith(values), tool: name, args, context: context as JsonObject & SimulatedCall["context"], result: "ok" };
     },
   };
+}
+
+function nameBeside(named: ReadonlySet<string>): string {
+  let name = "any_other_tool";
+  while (named.has(name)) name += "_";
+  return name;
 }
 
 type Step = Path["steps"][number];
