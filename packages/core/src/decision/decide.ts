@@ -77,22 +77,12 @@ export function decide(policy: CompiledPolicy | undefined, call: Call, facts: De
       detail: `no policy for server \`${call.server}\``,
     });
   }
-  const judging: Judging = {
-    policy,
-    call,
-    given: facts,
-    facts: new CallFacts(call, facts),
-    debits: none,
-    observedDebits: none,
-    approvals: none,
-    observed: none,
-    failedOpen: none,
-  };
+  const judging = new Judging(policy, call, facts);
   return judge(judging, toolsOf(policy, call.tool)) ?? new LazyPlan(judging);
 }
 
 function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undefined {
-  const { call, given, facts } = judging;
+  const { call, given } = judging;
   const observing = given.mode === "observe";
 
   for (const tool of tools) {
@@ -110,18 +100,19 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   }
   for (const tool of tools) {
     for (const rule of tool.require) {
-      const truth = rule.test(facts);
-      const denial = truth === true ? undefined : refuse(judging, ruleRefusal(rule, facts), rule.observe);
+      const truth = rule.test(judging);
+      const denial = truth === true ? undefined : refuse(judging, ruleRefusal(rule, judging), rule.observe);
       if (denial) return denial;
     }
     for (const rule of tool.denyIf) {
-      const truth = rule.test(facts);
-      const denial = truth === false ? undefined : refuse(judging, ruleRefusal(rule, facts), rule.observe);
+      const truth = rule.test(judging);
+      const denial = truth === false ? undefined : refuse(judging, ruleRefusal(rule, judging), rule.observe);
       if (denial) return denial;
     }
   }
-  const limitCall: LimitCall = { namespace: given.namespace, server: call.server, args: call.arguments, context: call.context };
   for (const tool of tools) {
+    if (tool.limits.length === 0) continue;
+    const limitCall: LimitCall = { namespace: given.namespace, server: call.server, args: call.arguments, context: call.context };
     for (const limit of tool.limits) {
       const made = limit.debitFor(limitCall);
       if ("refusal" in made) {
@@ -133,7 +124,7 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   }
   for (const tool of tools) {
     for (const rule of tool.approvals) {
-      if (rule.test(facts) === false) continue;
+      if (rule.test(judging) === false) continue;
       if (observing || rule.observe) judging.observed = [...judging.observed, rule];
       else judging.approvals = [...judging.approvals, rule];
     }
@@ -148,17 +139,39 @@ type Refusal = Omit<Denial, "outcome" | "detail" | "evaluated" | "explains" | "w
   readonly byRule?: boolean;
 };
 
-/** What has been found of one call so far. */
-interface Judging {
+/** What conditions read of one call, and what has been found of it so far. One class for both, and no literal, for the speed of each decision. */
+class Judging implements Facts {
   readonly policy: CompiledPolicy;
   readonly call: Call;
   readonly given: DecisionFacts;
-  readonly facts: Facts;
-  debits: readonly LimitDebit[];
-  observedDebits: readonly LimitDebit[];
-  approvals: readonly CompiledApproval[];
-  observed: Plan["observed"];
-  failedOpen: readonly string[];
+  debits: readonly LimitDebit[] = none;
+  observedDebits: readonly LimitDebit[] = none;
+  approvals: readonly CompiledApproval[] = none;
+  observed: Plan["observed"] = none;
+  failedOpen: readonly string[] = none;
+
+  constructor(policy: CompiledPolicy, call: Call, given: DecisionFacts) {
+    this.policy = policy;
+    this.call = call;
+    this.given = given;
+  }
+
+  get args(): JsonObject {
+    return this.call.arguments;
+  }
+
+  get context(): JsonObject {
+    return this.call.context;
+  }
+
+  get time(): Facts["time"] {
+    return timeFacts(this.given.now);
+  }
+
+  get tool(): JsonObject {
+    const { definition } = this.given;
+    return definition.state === "known" ? definition.facts : { name: this.call.tool, server: this.call.server };
+  }
 }
 
 /** Most calls find nothing of most kinds: one list for all of them. */
@@ -193,7 +206,7 @@ class LazyPlan implements Plan {
   }
 
   get evaluated(): readonly Evaluated[] {
-    return evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging.facts);
+    return evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging);
   }
 }
 
@@ -237,7 +250,7 @@ class LazyDenial implements Denial {
   }
 
   get evaluated(): readonly Evaluated[] {
-    return this.#judging ? evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging.facts) : [];
+    return this.#judging ? evaluateAll(this.#judging.policy, this.#judging.call.tool, this.#judging) : [];
   }
 
   get wouldPass(): Bounds | undefined {
@@ -295,26 +308,4 @@ function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {
     explains: rule.explain,
     byRule: true,
   };
-}
-
-/** What conditions read of a call. A class for its speed, as `LazyPlan` is: few rules read `tool`, and it is made for those that do. */
-class CallFacts implements Facts {
-  readonly args: JsonObject;
-  readonly context: JsonObject;
-  readonly time: Facts["time"];
-  readonly #call: Call;
-  readonly #definition: Definition;
-
-  constructor(call: Call, { definition, now }: DecisionFacts) {
-    this.args = call.arguments;
-    this.context = call.context;
-    this.time = timeFacts(now);
-    this.#call = call;
-    this.#definition = definition;
-  }
-
-  get tool(): JsonObject {
-    const { tool: name, server } = this.#call;
-    return this.#definition.state === "known" ? this.#definition.facts : { name, server };
-  }
 }
