@@ -82,7 +82,7 @@ function isClient(target: object): target is McpClientLike {
 
 const outOfReach: EnforcementReport["untested"] = [
   { path: "the tools as they were", reason: "whoever holds a tool from before it was guarded can execute it" },
-  { path: "tools of `prepareStep` and `prepareCall`", reason: "a tool set that is put in later is not this one: guard it too" },
+  { path: "tools of `prepareCall`", reason: "a tool set that is put in later is not this one: guard it too" },
 ];
 
 function notEnforced(where: readonly string[]): HoldpointError {

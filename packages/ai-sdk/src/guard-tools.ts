@@ -15,7 +15,7 @@ export interface GuardToolsOptions extends SeatOptions {
  * A refusal is an output of the call: the model sees the SDK's `execution-denied` with the reason. Where the policy says `require_approval` and the guard
  * has no approver, the SDK's own approval flow asks; what comes back is checked again on execution.
  *
- * Throws `HoldpointError` (`configuration`) for a tool that it cannot guard: one that a provider executes, or one without `execute`.
+ * Throws `HoldpointError` (`configuration`) for a tool that it cannot guard: one that a provider executes, one without `execute`, or AI SDK 7's `toolSearch`.
  *
  * @example
  * const tools = guardTools({ weather, ...(await mcp.tools()) }, guard.session({ user: "ann" }));
@@ -68,7 +68,7 @@ function guardedPart(tool: unknown) {
 export function guardTool(key: string, tool: object, seat: ToolSeat): object {
   const { execute, toModelOutput, needsApproval, onInputAvailable, experimental_toolCaller: caller } = tool as Fields;
   const replaced = new Map<string, unknown>();
-  if (typeof execute === "function" && !isProviderExecuted(tool)) {
+  if (typeof execute === "function" && !isProviderExecuted(tool) && !isToolSearch(tool)) {
     replaced.set("execute", guardedExecute(tool, execute as Execute, seat));
     replaced.set("toModelOutput", modelOutput(tool, toModelOutput as ToModelOutput | undefined));
     if (seat.native) replaced.set("needsApproval", asksFirst(tool, needsApproval, seat));
@@ -149,10 +149,18 @@ function isProviderExecuted(tool: object): boolean {
   return type === "provider" && (byProvider === true || execute === undefined);
 }
 
+/** AI SDK 7 runs its `toolSearch` with an `execute` that it makes for each generation, in place of the tool's, which would be ours. */
+function isToolSearch(tool: object): boolean {
+  return (tool as { readonly [toolSearchMark]?: unknown })[toolSearchMark] === true;
+}
+const toolSearchMark: unique symbol = Symbol.for("vercel.ai.toolSearch") as never;
+
 function cannotGuard(key: string, tool: object): HoldpointError {
-  const why = isProviderExecuted(tool)
-    ? "the model's provider executes it on its own servers, so no call of it comes by here"
-    : "it has no `execute`, so its calls are made elsewhere, such as in the browser";
+  const why = isToolSearch(tool)
+    ? "the AI SDK runs a `toolSearch` with a function of its own"
+    : isProviderExecuted(tool)
+      ? "the model's provider executes it on its own servers, so no call of it comes by here"
+      : "it has no `execute`, so its calls are made elsewhere, such as in the browser";
   return new HoldpointError(
     "configuration",
     `tool \`${key}\` cannot be guarded: ${why}: leave it out of \`guardTools\` and add it to the tool set beside, unguarded`,
