@@ -30,6 +30,7 @@ export function schemaPrinter(root: unknown, { rootName, nameOf }: Names): { nex
   const names = new Map<string, string>([["#", rootName]]);
   const waiting = ["#"];
   let room = longest;
+  let references = 0;
 
   function next() {
     const pointer = waiting.shift();
@@ -71,6 +72,7 @@ export function schemaPrinter(root: unknown, { rootName, nameOf }: Names): { nex
       names.set(reference, name);
       waiting.push(reference);
     }
+    references += 1;
     return simple(name);
   }
 
@@ -133,12 +135,21 @@ export function schemaPrinter(root: unknown, { rootName, nameOf }: Names): { nex
     const inner = { ...place, depth: place.depth + 1, open: [] };
     const { prefixItems, items } = schema;
     const fixed = Array.isArray(prefixItems) ? prefixItems : Array.isArray(items) ? items : undefined;
-    if (fixed === undefined) return simple(`${parenthesise(print(items ?? true, inner))}[]`);
+    const rest = fixed === undefined ? (items ?? true) : Array.isArray(prefixItems) ? items : schema["additionalItems"];
+    const isOpen = rest === true || isSchema(rest);
+    if (fixed === undefined || (fixed.length === 0 && isOpen)) return simple(`${parenthesise(print(rest, inner))}[]`);
     const fewest = typeof schema["minItems"] === "number" ? schema["minItems"] : 0;
-    const elements = fixed.map((part, index) => (index < fewest ? print(part, inner).text : `${parenthesise(print(part, inner))}?`));
-    const rest = Array.isArray(prefixItems) ? items : schema["additionalItems"];
-    if (rest === true || isSchema(rest)) elements.push(`...${parenthesise(print(rest, inner))}[]`);
+    // Labelled, since the compiler works out at once what stands in an element without a label, where it may find the very type that is being defined.
+    const elements = fixed.map((part, index) => `item${index}${index < fewest ? "" : "?"}: ${print(part, inner).text}`);
+    if (isOpen) elements.push(`...more: ${parenthesise(printRest(rest, inner))}[]`);
     return simple(`[${elements.join(", ")}]`);
+  }
+
+  /** What follows the fixed elements is worked out at once, label or not: there, no type is named that may be the one that is being defined. */
+  function printRest(schema: unknown, place: Place): Printed {
+    const before = references;
+    const printed = print(schema, place);
+    return references === before ? printed : unknownType;
   }
 
   function spend(text: string, otherwise: string): Printed {
