@@ -232,3 +232,33 @@ test("assertEnforced names each path on which a call gets round the guard, and n
   await expect(assertEnforced(client)).rejects.toThrow("a call gets round the guard through `callTool`");
   expect(received.filter(({ method }) => method === "tools/call")).toEqual([]);
 });
+
+test.each(majors)(
+  "assertEnforced finds a path of %s past the guard also where what answers there is an error, or nothing",
+  async (major) => {
+    const { client, transport, server } = await upstream(major);
+    await loose(client).connect(transport);
+    const unknownTool = Object.assign(new Error("Unknown tool"), { code: -32602 });
+    loose(server).server._requestHandlers.set("tools/call", () => Promise.reject(unknownTool));
+    const shown = await upstream(major);
+    Object.defineProperty(client, "transport", { get: () => shown.transport });
+    await shown.transport.start();
+    guardClient(client, createGuard({ policy: allowAll }).session());
+    await expect(assertEnforced(loose(client))).rejects.toThrow(/a call gets round the guard through .*`request`, `prototype.request`/);
+  },
+);
+
+test.each(majors)("assertEnforced tells a path of %s that answers elsewhere from one that the SDK closes", async (major) => {
+  const { client, transport, received } = await upstream(major);
+  guardClient(client, createGuard({ policy: allowAll }).session());
+  await loose(client).connect(transport);
+  const rejecting = (error: object) => {
+    loose(client).notification = () => Promise.reject(error);
+    return assertEnforced(loose(client));
+  };
+  for (const code of [-32601, -32001, "REQUEST_TIMEOUT"])
+    await expect(rejecting(Object.assign(new Error("no"), { code }))).rejects.toThrow("through `notification`");
+  for (const error of [new Error("no capability"), Object.assign(new Error("closed"), { code: -32000 })])
+    expect((await rejecting(error)).untested).toContainEqual({ path: "notification", reason: `it rejected: ${error.message}` });
+  expect(received.filter(({ method }) => method === "tools/call")).toEqual([]);
+});

@@ -34,19 +34,20 @@ export async function assertEnforced(target: ClientLike | TransportLike): Promis
   const connection = connectionOf(transport);
   if (!connection) throw new HoldpointError("not_enforced", "the transport is not guarded: every path reaches the server unchecked");
 
-  connection.canaries.clear();
   const tested: string[] = [];
   const leaked: string[] = [];
   const untested = [...outOfReach];
   for (const path of [...(client ? clientPaths(client) : []), ...transportPaths(transport, connection)]) {
     if (!path.send) continue;
     const canary = `${canaryPrefix}${crypto.randomUUID()}`;
+    connection.canaries.set(canary, false);
     const problem = await attempt(path.send, canary);
+    const arrived = connection.canaries.get(canary);
+    connection.canaries.delete(canary);
     if (connection.leaks.delete(canary)) leaked.push(path.name);
-    else if (connection.canaries.delete(canary) || problem === "refused") tested.push(path.name);
+    else if (arrived || problem === "refused") tested.push(path.name);
     else if (problem === undefined) leaked.push(path.name);
     else untested.push({ path: path.name, reason: problem });
-    connection.canaries.delete(canary);
   }
   if (leaked.length > 0)
     throw new HoldpointError("not_enforced", `a call gets round the guard through ${leaked.map((name) => `\`${name}\``).join(", ")}`);
@@ -63,8 +64,15 @@ async function attempt(send: (canary: string) => unknown, canary: string): Promi
   try {
     return isRefusal(await send(canary)) ? "refused" : undefined;
   } catch (error) {
-    return isRefusal(error) ? "refused" : `it rejected: ${error instanceof Error ? error.message : String(error)}`;
+    if (isRefusal(error)) return "refused";
+    return isFromElsewhere(error) ? undefined : `it rejected: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** A JSON-RPC error is an answer, and a timeout the lack of one: either way something was sent. Without a connection nothing is (−32000 in 1.x). */
+function isFromElsewhere(error: unknown): boolean {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return (typeof code === "number" && code !== -32000) || code === "REQUEST_TIMEOUT";
 }
 
 type Method = (...given: unknown[]) => unknown;
@@ -124,6 +132,7 @@ const anyResult = {
 async function lastOf(stream: unknown): Promise<unknown> {
   let last: unknown;
   for await (const message of stream as AsyncIterable<{ result?: unknown; error?: unknown }>) last = message.result ?? message.error;
-  if (last instanceof Error) throw last;
+  // A stream of 1.x gives any error of its own this code, whether or not anything was sent; `request` tells.
+  if (last instanceof Error) throw (last as { code?: unknown }).code === -32603 ? new Error(last.message) : last;
   return last;
 }

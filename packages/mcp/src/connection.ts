@@ -54,8 +54,8 @@ export interface Connection {
   readonly late: Map<RequestId, InFlight>;
   /** Ids under this prefix are the guard's own; their answers never reach the client. */
   readonly ownPrefix: string;
-  /** Canaries that have come as far as the guard. */
-  readonly canaries: Set<string>;
+  /** Canaries that `assertEnforced` has sent, and whether they have come as far as the guard. */
+  readonly canaries: Map<string, boolean>;
   /** Canaries that have got past it, and were stopped one step before the wire. */
   readonly leaks: Set<string>;
   /** Settlements under way: the next call waits for them, so that what was given back is there. */
@@ -106,7 +106,7 @@ export function createConnection(session: Session, options: ConnectionOptions, w
     inFlight: new Map(),
     late: new Map(),
     ownPrefix: `holdpoint-${crypto.randomUUID()}-`,
-    canaries: new Set(),
+    canaries: new Map(),
     leaks: new Set(),
     settling: new Set(),
     pings: new Set(),

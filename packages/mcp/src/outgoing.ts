@@ -1,4 +1,4 @@
-import { type Admission, canaryPrefix, HoldpointError, type JsonObject, printable, type Refusal, type RefusalCode } from "@holdpoint/core";
+import { type Admission, HoldpointError, type JsonObject, printable, type Refusal, type RefusalCode } from "@holdpoint/core";
 import { type Connection, giveUp, type InFlight, type OpenCall, type OtherRequest, settle } from "./connection.ts";
 import { mayLeave } from "./egress.ts";
 import {
@@ -301,9 +301,9 @@ function answer(connection: Connection, message: JsonObject, body: JsonObject): 
   connection.deliver({ jsonrpc: "2.0", id, ...body });
 }
 
-/** A model can call canaries too, and may not fill memory with them. */
+/** A model can call canaries too; those are nobody's. */
 function noteCanary({ canaries }: Connection, name: string): void {
-  if (name.startsWith(canaryPrefix) && canaries.size < 100) canaries.add(name);
+  if (canaries.has(name)) canaries.set(name, true);
 }
 
 function nameIn({ params }: JsonObject): string {
