@@ -1,5 +1,5 @@
 import { createGuard, type Guard, type GuardOptions, memoryAudit, type PolicyDocument, pinTools, type Session } from "@holdpoint/core";
-import { assertEnforced, guardClient, isRefusal } from "@holdpoint/mcp";
+import { assertEnforced, guardClient, isRefusal, refusalOf } from "@holdpoint/mcp";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { createMcpHandler, inputRequired, McpServer } from "@modelcontextprotocol/server";
 import { expect, test } from "vitest";
@@ -274,3 +274,38 @@ test.each(Object.entries(stops))("[fail-closed] %s stops a call between its roun
   expect(decisions()).toEqual(["allowed", expect.stringMatching(/default_deny|cancelled/)]);
   expect(audit.events.filter(({ type }) => type === "outcome")).toEqual([expect.objectContaining({ outcome: "unknown" })]);
 });
+
+test.each(["callTool", "request"] as const)(
+  "[fail-closed] a rule that asks a person by now stops a call of %s between its rounds, unless it was asked before",
+  async (way) => {
+    const asks = (name: string) => ({ conditions: [], name });
+    const document = (...rules: string[]): PolicyDocument => ({
+      ...allowAll,
+      tools: { confirm: { require_approval: rules.map(asks), limits: [{ counter: "confirms", window: "minute", max: 9 }] } },
+    });
+    for (const [before, after, passes] of [
+      [document("one"), document("one"), true],
+      [document("one", "two"), document("two"), true],
+      [document("one"), document("one", "two"), false],
+      [document(), document("one"), false],
+    ] as const) {
+      let asked = 0;
+      const { client, guard, calls, audit } = await modern(before, {
+        approve: () => {
+          asked++;
+          return { approved: true };
+        },
+      });
+      client.setRequestHandler("elicitation/create", () => {
+        guard.update({ ...after, description: "swapped" });
+        return { action: "accept", content: { ok: true } };
+      });
+      const params = { name: "confirm", arguments: { what: "this" } };
+      const result = await (way === "callTool" ? client.callTool(params) : client.request({ method: "tools/call", params }));
+      expect(refusalOf(result)?.code).toBe(passes ? undefined : "approval_failed");
+      expect(calls()).toHaveLength(passes ? 2 : 1);
+      expect(asked).toBe(before.tools?.confirm?.require_approval?.length ? 1 : 0);
+      expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual([passes ? "success" : "unknown"]);
+    }
+  },
+);

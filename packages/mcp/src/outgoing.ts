@@ -159,8 +159,8 @@ function redeem({ continuations, egress }: Connection, call: ToolCall): Admissio
 }
 
 /**
- * A continuation is not asked about or charged again, but what the policy refuses by now, or a session that has ended, stops it: the server has the first
- * round, and what it would do with the next is for the policy of this moment to say.
+ * A continuation is not asked about or charged again, but what the policy refuses by now, or would ask a person who was not asked, or a session that has
+ * ended, stops it: the server has the first round, and what it would do with the next is for the policy of this moment to say.
  */
 async function goOn(
   { guard, session, server, catalog }: Connection,
@@ -168,14 +168,29 @@ async function goOn(
   admission: Admission,
   signal: AbortSignal,
 ): Promise<Admission | Refusal> {
-  const request = { session, server, tool, arguments: admission.arguments, catalog, signal, seam: "transport" } as const;
+  const request = {
+    session,
+    server,
+    tool,
+    arguments: admission.arguments,
+    catalog,
+    signal,
+    seam: "transport",
+    attemptOf: admission,
+  } as const;
   const now = await guard.preview(request);
-  if (now.outcome !== "deny") return admission;
+  if (now.outcome === "allow") return admission;
   // Cancelled by its caller alone, it has no answer and no decision of its own; the caller settles it.
   if (signal.aborted) return admission;
   await admission.settle({ kind: "unknown", reason: "refused when it was continued" });
-  const { outcome: _outcome, ...refusal } = now;
+  const { outcome: _outcome, ...refusal } = now.outcome === "deny" ? now : askedTooLate(now.rules);
   return guard.refuse(request, refusal);
+}
+
+/** Nobody is asked while the server waits for the rest of a call that it has begun. */
+function askedTooLate([rule = ""]: readonly string[]): Refusal {
+  const problem = "a person has to approve it by now, and cannot be asked in the middle of it";
+  return { outcome: "deny", rule, code: "approval_failed", message: `This call cannot go on: ${problem}. Make it again.`, detail: problem };
 }
 
 async function decide(

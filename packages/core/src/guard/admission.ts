@@ -4,7 +4,7 @@ import { type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
 import { reasonOf } from "../audit/audit.ts";
 import { type Denial, decide, type Plan } from "../decision/decide.ts";
 import { canaryPrefix, canaryRefusal, cancelled, deniedBy, failed, type Refusal, unfit } from "../decision/refusal.ts";
-import { continueCall, isCovered, redeemToken } from "./open-calls.ts";
+import { continueCall, earlierCall, isCovered, redeemToken } from "./open-calls.ts";
 import {
   type Admission,
   asCall,
@@ -76,10 +76,11 @@ export async function preview(request: CallRequest, server: string, guard: Guard
     if (isCancelled(call)) return { outcome: "deny", ...cancelled };
     const verdict = await look(call);
     if (verdict.outcome === "deny") return verdict;
-    if (verdict.approvals.length === 0) return { outcome: "allow" };
-    const { binding } = bindingOf(call, verdict.approvals);
-    const rules = verdict.approvals.map((rule) => rule.id);
-    return { outcome: "hold", rules, reasons: verdict.approvals.map(reasonFor), binding, arguments: call.arguments };
+    call.within = earlierCall(call)?.open;
+    const asking = verdict.approvals.filter((rule) => !isCovered(call, rule));
+    if (asking.length === 0) return { outcome: "allow" };
+    const { binding } = bindingOf(call, asking);
+    return { outcome: "hold", rules: asking.map(({ id }) => id), reasons: asking.map(reasonFor), binding, arguments: call.arguments };
   } catch (error) {
     return { outcome: "deny", ...failed(reasonOf(error)) };
   }

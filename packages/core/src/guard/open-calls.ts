@@ -30,7 +30,7 @@ export function redeemToken(call: Passage): Admission | undefined {
   if (!fresh) token.attempt++;
   call.record.attemptOf(token.callId, token.attempt);
   if (fresh) {
-    return {
+    const admission: Admission = {
       outcome: "allow",
       arguments: call.arguments,
       edited: [],
@@ -41,26 +41,41 @@ export function redeemToken(call: Passage): Admission | undefined {
         else token.outcome ??= outcome;
       },
     };
+    if (token.approved.size > 0) admittedAs.set(admission, { open: token, state, key: keyOf(server, request.tool) });
+    return admission;
   }
   // A resend is an attempt of its own: decided and charged again, but not asked again inside the same open call.
   call.within = token;
   return undefined;
 }
 
-/** Goes on with the call of an earlier admission, where this is that call again: the same identity, server, tool, definition and admitted arguments. */
+/** Goes on with the call of an earlier admission. */
 export function continueCall(call: Passage): void {
-  const { request, state, server } = call;
-  const token = request.attemptOf && admittedAs.get(request.attemptOf);
-  if (!token || token.state !== state || token.key !== keyOf(server, request.tool)) return;
-  const definition = digestOf(catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" });
-  if (token.open.definition !== definition || canonicalJson(token.open.arguments) !== canonicalJson(call.arguments)) return;
-  if (!actsFor(token.open.session, request.session)) return;
-  token.open.attempt++;
-  call.record.attemptOf(token.open.callId, token.open.attempt);
-  call.within = token.open;
+  const earlier = earlierCall(call);
+  if (!earlier) return;
+  earlier.open.attempt++;
+  call.record.attemptOf(earlier.open.callId, earlier.open.attempt);
+  call.within = earlier.open;
 }
 
-const admittedAs = new WeakMap<Admission, { readonly open: OpenCall; readonly state: SessionState; readonly key: string }>();
+interface AdmittedCall {
+  readonly open: OpenCall;
+  readonly state: SessionState;
+  readonly key: string;
+}
+
+/** What `attemptOf` names, where this is that call again: the same identity, server, tool, definition and admitted arguments. */
+export function earlierCall(call: Passage): AdmittedCall | undefined {
+  const { request, state, server } = call;
+  const earlier = request.attemptOf && admittedAs.get(request.attemptOf);
+  if (!earlier || earlier.state !== state || earlier.key !== keyOf(server, request.tool)) return undefined;
+  const definition = digestOf(catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" });
+  const { open } = earlier;
+  if (open.definition !== definition || canonicalJson(open.arguments) !== canonicalJson(call.arguments)) return undefined;
+  return actsFor(open.session, request.session) ? earlier : undefined;
+}
+
+const admittedAs = new WeakMap<Admission, AdmittedCall>();
 
 interface Token {
   /** What the transport saw of the call. */
@@ -74,7 +89,8 @@ interface Token {
 
 export function openToken(call: Passage, approved: readonly CompiledApproval[]): Token | undefined {
   const { request, state, server } = call;
-  if (request.seam === "transport") return undefined;
+  const redeemable = request.seam !== "transport";
+  if (!redeemable && approved.length === 0) return undefined;
   const key = keyOf(server, request.tool);
   const token: OpenCall = {
     callId: call.record.call,
@@ -89,9 +105,11 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     attempt: call.within?.attempt ?? 1,
     outcome: undefined,
   };
-  const equal = state.openCalls.get(key);
-  if (equal) equal.push(token);
-  else state.openCalls.set(key, [token]);
+  if (redeemable) {
+    const equal = state.openCalls.get(key);
+    if (equal) equal.push(token);
+    else state.openCalls.set(key, [token]);
+  }
   return {
     seen: () => token.outcome,
     close() {

@@ -35,7 +35,7 @@ export interface CallRequest {
   readonly replays?: boolean | undefined;
   /**
    * This is one more attempt of a call that was admitted, with its very arguments: decided and charged again, and nobody is asked again for what was
-   * approved for it. An admission of another call is ignored.
+   * approved for it. An admission of another call is ignored. `guard.preview` then says what a person would be asked besides.
    */
   readonly attemptOf?: Admission | undefined;
   /** The id of the request that `guard.answer` answered for this very call. It covers nothing that was not asked there. */
