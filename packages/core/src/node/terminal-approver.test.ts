@@ -22,7 +22,7 @@ function terminal({ isTTY = true, columns = 100 } = {}) {
     raw: () => raw,
     /** Waits until the text is on the screen. */
     async shows(text: string | RegExp) {
-      await vi.waitFor(() => expect(stripVTControlCharacters(raw)).toMatch(text), { timeout: 5_000, interval: 5 });
+      await vi.waitFor(() => expect(stripVTControlCharacters(raw)).toMatch(text), { timeout: 20_000, interval: 5 });
     },
     async press(...pressed: string[]) {
       for (const key of pressed) {
@@ -53,7 +53,7 @@ function request(over: Partial<ApprovalRequest> = {}): ApprovalRequest {
 test("a person sees what they decide about, and a yes approves", async () => {
   const at = terminal();
   const verdict = terminalApprover({ ...at, by: "ann" })(request());
-  await at.shows(/Allow this call\? abcd-ef01-2345, (10:00|9:59) left/);
+  await at.shows(/Allow this call\? abcd-ef01-2345, (10:00|9:[345]\d) left/);
   for (const text of ["stripe", "refund", '"amount": 5000', "Refund over $20", "/tools/refund/require_approval/0", '{"user":"ann"}'])
     expect(at.text()).toContain(text);
   await at.press(keys.down, keys.enter);
@@ -128,11 +128,12 @@ test("requests that come together are asked one after another, and keys pressed 
   const approve = terminalApprover(at);
   const first = approve(request({ fingerprint: "first" }));
   const second = approve(request({ fingerprint: "second" }));
-  await at.press(keys.down, keys.enter);
+  at.input.write(keys.down + keys.enter);
   await at.shows(/call\? first/);
   expect(at.text()).not.toContain("second");
-  await at.press(keys.down, keys.enter, keys.down, keys.enter);
+  await at.press(keys.down, keys.enter);
   expect(await first).toMatchObject({ approved: true });
+  at.input.write(keys.down + keys.enter);
   await at.shows(/call\? second/);
   await at.press(keys.enter);
   expect(await second).toMatchObject({ approved: false });
@@ -140,10 +141,19 @@ test("requests that come together are asked one after another, and keys pressed 
 
 test("silence is no: the clock counts down, and the question closes when the request expires", async () => {
   const at = terminal();
-  const verdict = terminalApprover(at)(request({ expiresAt: Date.now() + 2_600 }));
-  await at.shows(/0:03 left/);
-  await at.shows(/0:0[12]/);
-  expect(await verdict).toMatchObject({ approved: false, reason: "nobody answered in time" });
+  const asked = request();
+  let passedMs = 0;
+  const now = vi.spyOn(Date, "now").mockImplementation(() => asked.requestedAt + passedMs);
+  try {
+    const verdict = terminalApprover(at)({ ...asked, expiresAt: asked.requestedAt + 2_600 });
+    await at.shows(/0:03 left/);
+    passedMs = 1_600;
+    await at.shows(/0:01 left/);
+    passedMs = 2_600;
+    expect(await verdict).toMatchObject({ approved: false, reason: "nobody answered in time" });
+  } finally {
+    now.mockRestore();
+  }
 });
 
 test("a call that is withdrawn closes its question, and one that was withdrawn while it waited is never asked", async () => {
