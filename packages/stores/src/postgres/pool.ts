@@ -40,15 +40,16 @@ export function schemaFunctions(
   schema: string,
   prepare: (pool: PostgresPool, schema: string) => Promise<void>,
 ): CallFunction {
+  const bounded: PostgresPool = { query: (query) => pool.query({ query_timeout: timeoutMs, ...query }) };
   let prepared: Promise<void> | undefined;
   return async function callFunction(name, argument) {
-    prepared ??= prepare(pool, schema).catch((error: unknown) => {
+    prepared ??= prepare(bounded, schema).catch((error: unknown) => {
       prepared = undefined;
       throw error;
     });
     await prepared;
     const text = `SELECT ${schema}.${name}($1::json)::text AS answer`;
-    const { rows } = await pool.query({ text, values: [JSON.stringify(argument)], query_timeout: timeoutMs });
+    const { rows } = await bounded.query({ text, values: [JSON.stringify(argument)] });
     const answer = rows[0]?.["answer"];
     if (typeof answer !== "string") throw new CounterStoreError(`PostgreSQL failed: \`${schema}.${name}\` gave no answer`);
     return JSON.parse(answer) as unknown;

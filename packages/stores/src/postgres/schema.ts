@@ -6,6 +6,9 @@ import { checkSchema, type PostgresPool } from "./pool.ts";
 /** Of the tables and functions below; raised with every change of either. */
 const schemaVersion = 1;
 
+/** Making a schema is more than a call, and those who start together wait for each other. */
+const makingMs = 60_000;
+
 export interface MigrateOptions {
   readonly pool: PostgresPool;
   /** `holdpoint` where absent. */
@@ -52,7 +55,7 @@ export async function makeSchema(pool: PostgresPool, schema: string): Promise<vo
       END IF;
     END $migrate$;
   `;
-  await pool.query({ text });
+  await pool.query({ text, query_timeout: makingMs });
 }
 
 /** @throws HoldpointError if the schema is missing, or of another version. */
