@@ -1,4 +1,5 @@
 import { type ApprovalStoreCase, approved, draft, filed, plain, statusOf } from "./approval-store-case.ts";
+import { inTime } from "./counter-store-case.ts";
 
 /** How a request is filed, and how it ends. */
 export const answerCases: readonly ApprovalStoreCase[] = [
@@ -108,31 +109,33 @@ export const answerCases: readonly ApprovalStoreCase[] = [
   },
   {
     name: "[fail-closed] silence is no: a request that nobody answered in time has expired, and takes no answer",
-    async run(subject, assert) {
-      const { id } = await filed(subject, "refund", { expiresAt: subject.now() + 200 });
-      await subject.wait(200);
-      assert.deepEqual(await subject.store.answer(id, { approved: true }, subject.now()), undefined);
-      const record = await subject.store.get(id, subject.now());
-      assert.deepEqual([record?.status, record?.arguments], ["expired", undefined]);
-      const pending = await subject.store.list({ status: "pending", session: subject.name("session") }, subject.now());
-      assert.deepEqual(pending, []);
-      const again = await subject.store.request(
-        draft(subject, "again"),
-        { session: subject.name("session"), maxPending: 1 },
-        subject.now(),
-      );
-      assert.ok(again !== "full" && !again.joined, "an expired request holds no place");
-    },
+    run: (subject, assert) =>
+      inTime(subject, 150, async (ms, wait) => {
+        const session = subject.name(`session of ${ms} ms`);
+        const { id } = await filed(subject, `refund in ${ms} ms`, { expiresAt: subject.now() + ms, context: { session } });
+        await wait(ms);
+        assert.deepEqual(await subject.store.answer(id, { approved: true }, subject.now()), undefined);
+        const record = await subject.store.get(id, subject.now());
+        assert.deepEqual([record?.status, record?.arguments], ["expired", undefined]);
+        assert.deepEqual(await subject.store.list({ status: "pending", session }, subject.now()), []);
+        const again = await subject.store.request(
+          draft(subject, `again after ${ms} ms`, { context: { session } }),
+          { session, maxPending: 1 },
+          subject.now(),
+        );
+        assert.ok(again !== "full" && !again.joined, "an expired request holds no place");
+      }),
   },
   {
     name: "[fail-closed] a yes ends with the time of its request",
-    async run(subject, assert) {
-      const { id, binding } = await approved(subject, "refund", { expiresAt: subject.now() + 200 });
-      await subject.wait(200);
-      assert.deepEqual(await subject.store.find({ binding, wide: [] }, subject.now()), undefined);
-      assert.deepEqual(await subject.store.consume(id, subject.now()), false);
-      assert.deepEqual(await statusOf(subject, id), "expired");
-    },
+    run: (subject, assert) =>
+      inTime(subject, 150, async (ms, wait) => {
+        const { id, binding } = await approved(subject, `refund in ${ms} ms`, { expiresAt: subject.now() + ms });
+        await wait(ms);
+        assert.deepEqual(await subject.store.find({ binding, wide: [] }, subject.now()), undefined);
+        assert.deepEqual(await subject.store.consume(id, subject.now()), false);
+        assert.deepEqual(await statusOf(subject, id), "expired");
+      }),
   },
   {
     name: "a pending request and a yes can be revoked, once; what has ended cannot",

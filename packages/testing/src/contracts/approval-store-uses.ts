@@ -1,4 +1,5 @@
 import { type ApprovalStoreCase, type ApprovalStoreSubject, approved, filed, plain, statusOf } from "./approval-store-case.ts";
+import { inTime } from "./counter-store-case.ts";
 
 /** What a yes covers, and how often. */
 export const useCases: readonly ApprovalStoreCase[] = [
@@ -33,17 +34,18 @@ export const useCases: readonly ApprovalStoreCase[] = [
   },
   {
     name: "a use is put back for a call that did not leave, and not once the time is over",
-    async run(subject, assert) {
-      const yes = await approved(subject, "refund", { expiresAt: subject.now() + 400 });
-      await subject.store.consume(yes.id, subject.now());
-      await subject.second.restore(yes.id, subject.now());
-      assert.deepEqual(plain(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now())), plain(yes));
-      assert.deepEqual(await wins(subject, yes.id, 5), 1);
-      await subject.wait(400);
-      await subject.store.restore(yes.id, subject.now());
-      assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
-      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 300, async (ms, wait) => {
+        const yes = await approved(subject, `refund in ${ms} ms`, { expiresAt: subject.now() + ms });
+        await subject.store.consume(yes.id, subject.now());
+        await subject.second.restore(yes.id, subject.now());
+        assert.deepEqual(plain(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now())), plain(yes));
+        assert.deepEqual(await wins(subject, yes.id, 5), 1);
+        await wait(ms);
+        await subject.store.restore(yes.id, subject.now());
+        assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
+        assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+      }),
   },
   {
     name: "what the approver made of the arguments stands beside what was asked",
@@ -84,14 +86,15 @@ export const useCases: readonly ApprovalStoreCase[] = [
   },
   {
     name: "a wider yes ends with its own time, counted from the answer",
-    async run(subject, assert) {
-      const wide = { to: "matching", binding: subject.name("wide"), forMs: 300, uses: 5 } as const;
-      const yes = await approved(subject, "refund", { wide });
-      assert.ok(yes.expiresAt - (yes.decidedAt ?? 0) === 300);
-      await subject.wait(300);
-      assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [wide.binding] }, subject.now()), undefined);
-      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 150, async (ms, wait) => {
+        const wide = { to: "matching", binding: subject.name(`wide for ${ms} ms`), forMs: ms, uses: 5 } as const;
+        const yes = await approved(subject, `refund for ${ms} ms`, { wide });
+        assert.deepEqual(yes.expiresAt - (yes.decidedAt ?? 0), ms);
+        await wait(ms);
+        assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [wide.binding] }, subject.now()), undefined);
+        assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+      }),
   },
   {
     name: "a call's own yes is taken before a wider one",

@@ -32,7 +32,7 @@ export function approvalStoreContract(
     deepEqual: (actual, expected, message) => expect(actual, message).toEqual(expected),
     ok: (value, message) => expect(Boolean(value), message).toEqual(true),
   };
-  for (const one of approvalStoreCases) runner.test(`${name}: ${one.name}`, () => runApprovalStoreCase(one, open, assert, clock), 20_000);
+  for (const one of approvalStoreCases) runner.test(`${name}: ${one.name}`, () => runApprovalStoreCase(one, open, assert, clock), 60_000);
 }
 
 /** Runs one case on a store of its own, and closes it whatever happens. */

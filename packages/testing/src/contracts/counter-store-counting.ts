@@ -1,7 +1,6 @@
 import type { Reservation, Window } from "@holdpoint/core";
-import { type CounterStoreCase, granted, unit } from "./counter-store-case.ts";
+import { type CounterStoreCase, granted, unit, untilLater } from "./counter-store-case.ts";
 
-const hour: Window = { kind: "calendar", unit: "hour" };
 const slots: Window = { kind: "concurrent" };
 const lifetime: Window = { kind: "lifetime" };
 const sliding: Window = { kind: "sliding", ms: 60_000 };
@@ -48,7 +47,7 @@ export const countingCases: readonly CounterStoreCase[] = [
     name: "[refused-spends-nothing] a reservation with one debit short takes none, and says which",
     clock: "any",
     async run(subject, assert) {
-      const roomy = { key: subject.key("roomy"), window: hour, amount: unit, max: 10 * unit };
+      const roomy = { key: subject.key("roomy"), window: untilLater, amount: unit, max: 10 * unit };
       const tight = { key: subject.key("tight"), window: slots, amount: unit, max: unit };
       const minor = { key: subject.key("minor"), window: sliding, amount: unit, max: 10 * unit };
       await subject.store.reserve([tight], subject.now());
@@ -107,7 +106,7 @@ export const countingCases: readonly CounterStoreCase[] = [
     name: "settling gives back what it names, and keeps the rest",
     clock: "any",
     async run(subject, assert) {
-      const debits = [hour, sliding, lifetime].flatMap((window, index) =>
+      const debits = [untilLater, sliding, lifetime].flatMap((window, index) =>
         ["kept", "returned"].map((name) => ({ key: subject.key(`${name} ${index}`), window, amount: unit, max: 2 * unit })),
       );
       await granted(subject, debits);
@@ -180,7 +179,7 @@ export const countingCases: readonly CounterStoreCase[] = [
     name: "[no-over-admission] forgetting leaves counters of other kinds as they are",
     clock: "any",
     async run(subject, assert) {
-      const debits = [hour, sliding, slots].map((window, index) => ({
+      const debits = [untilLater, sliding, slots].map((window, index) => ({
         key: subject.key(`${index}`),
         window,
         amount: unit,

@@ -1,5 +1,5 @@
 import type { Window } from "@holdpoint/core";
-import { type CounterStoreCase, type CounterStoreSubject, caseStart, granted, unit } from "./counter-store-case.ts";
+import { type CounterStoreCase, type CounterStoreSubject, caseStart, granted, inTime, unit } from "./counter-store-case.ts";
 
 const seconds = (seconds: number): Window => ({ kind: "seconds", seconds });
 const sliding = (ms: number): Window => ({ kind: "sliding", ms });
@@ -9,93 +9,99 @@ export const timeCases: readonly CounterStoreCase[] = [
   {
     name: "a fixed window is free again when it ends, after the wait that was told",
     clock: "any",
-    async run(subject, assert) {
-      const debit = { key: subject.key("calls"), window: seconds(1), amount: unit, max: unit };
-      await startOf(subject, 1000);
-      await granted(subject, [debit]);
-      const refused = await subject.store.reserve([debit], subject.now());
-      const wait = refused.granted ? undefined : refused.room[0]?.retryAfterMs;
-      assert.ok(wait !== undefined && wait > 0 && wait <= 1000, `the wait is ${wait} ms`);
-      await subject.wait(wait ?? 0);
-      assert.ok((await subject.store.reserve([debit], subject.now())).granted);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 1000, async (ms, wait) => {
+        const debit = { key: subject.key(`calls in ${ms} ms`), window: seconds(ms / 1000), amount: unit, max: unit };
+        await startOf(subject, debit.window, wait);
+        await granted(subject, [debit]);
+        const refused = await subject.store.reserve([debit], subject.now());
+        const toldMs = refused.granted ? undefined : refused.room[0]?.retryAfterMs;
+        assert.ok(toldMs !== undefined && toldMs > 0 && toldMs <= ms, `the wait is ${toldMs} ms`);
+        await wait(toldMs ?? 0);
+        assert.ok((await subject.store.reserve([debit], subject.now())).granted);
+      }),
   },
   {
     name: "what is given back goes to the window it was taken from, also when another has begun",
     clock: "any",
-    async run(subject, assert) {
-      const debit = { key: subject.key("calls"), window: seconds(1), amount: unit, max: unit };
-      await startOf(subject, 1000);
-      const reservation = await granted(subject, [debit]);
-      await subject.wait(1000);
-      await granted(subject, [debit]);
-      await subject.store.settle(reservation, [0], subject.now());
-      assert.ok(!(await subject.store.reserve([debit], subject.now())).granted);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 1000, async (ms, wait) => {
+        const debit = { key: subject.key(`calls in ${ms} ms`), window: seconds(ms / 1000), amount: unit, max: unit };
+        await startOf(subject, debit.window, wait);
+        const reservation = await granted(subject, [debit]);
+        await wait(ms);
+        await granted(subject, [debit]);
+        await subject.store.settle(reservation, [0], subject.now());
+        assert.ok(!(await subject.store.reserve([debit], subject.now())).granted);
+      }),
   },
   {
     name: "[no-over-admission] a sliding window has no double burst: what was taken late still counts when what was taken early is free",
     clock: "any",
-    async run(subject, assert) {
-      const debit = { key: subject.key("calls"), window: sliding(1000), amount: unit, max: 2 * unit };
-      await granted(subject, [debit]);
-      await subject.wait(500);
-      await granted(subject, [debit]);
-      const refused = await subject.store.reserve([debit], subject.now());
-      const wait = refused.granted ? undefined : refused.room[0]?.retryAfterMs;
-      assert.ok(wait !== undefined && wait > 0 && wait <= 500, `the wait is ${wait} ms`);
-      await subject.wait(wait ?? 0);
-      assert.ok((await subject.store.reserve([debit], subject.now())).granted);
-      assert.ok(!(await subject.store.reserve([debit], subject.now())).granted);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 300, async (ms, wait) => {
+        const debit = { key: subject.key(`calls in ${ms} ms`), window: sliding(ms), amount: unit, max: 2 * unit };
+        await granted(subject, [debit]);
+        await wait(ms / 2);
+        await granted(subject, [debit]);
+        const refused = await subject.store.reserve([debit], subject.now());
+        const toldMs = refused.granted ? undefined : refused.room[0]?.retryAfterMs;
+        assert.ok(toldMs !== undefined && toldMs > 0 && toldMs <= ms / 2, `the wait is ${toldMs} ms`);
+        await wait(toldMs ?? 0);
+        assert.ok((await subject.store.reserve([debit], subject.now())).granted);
+        assert.ok(!(await subject.store.reserve([debit], subject.now())).granted);
+      }),
   },
   {
     name: "what is given back in a sliding window is the reservation's own, not the oldest",
     clock: "any",
-    async run(subject, assert) {
-      const debit = { key: subject.key("calls"), window: sliding(1000), amount: unit, max: 2 * unit };
-      await granted(subject, [debit]);
-      await subject.wait(500);
-      const late = await granted(subject, [debit]);
-      await subject.store.settle(late, [0], subject.now());
-      await subject.wait(500);
-      assert.deepEqual(await subject.store.look([debit], subject.now()), [{ remaining: 2 * unit }]);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 300, async (ms, wait) => {
+        const debit = { key: subject.key(`calls in ${ms} ms`), window: sliding(ms), amount: unit, max: 2 * unit };
+        await granted(subject, [debit]);
+        await wait(ms / 2);
+        const late = await granted(subject, [debit]);
+        await subject.store.settle(late, [0], subject.now());
+        await wait(ms / 2);
+        assert.deepEqual(await subject.store.look([debit], subject.now()), [{ remaining: 2 * unit }]);
+      }),
   },
   {
     name: "what is given back after it left a sliding window frees nothing that came after",
     clock: "any",
-    async run(subject, assert) {
-      const debit = { key: subject.key("calls"), window: sliding(1000), amount: unit, max: 2 * unit };
-      const old = await granted(subject, [debit]);
-      await subject.wait(600);
-      await granted(subject, [debit]);
-      await subject.wait(400);
-      await granted(subject, [debit]);
-      await subject.store.settle(old, [0], subject.now());
-      assert.ok(!(await subject.store.reserve([debit], subject.now())).granted);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 300, async (ms, wait) => {
+        const debit = { key: subject.key(`calls in ${ms} ms`), window: sliding(ms), amount: unit, max: 2 * unit };
+        const old = await granted(subject, [debit]);
+        await wait(ms * 0.6);
+        await granted(subject, [debit]);
+        await wait(ms * 0.4);
+        await granted(subject, [debit]);
+        await subject.store.settle(old, [0], subject.now());
+        assert.ok(!(await subject.store.reserve([debit], subject.now())).granted);
+      }),
   },
   {
     name: "a lifetime that expires ends when it was not touched for that long; a refused call does not touch it",
     clock: "any",
-    async run(subject, assert) {
-      const debit = (amount: number) => ({
-        key: subject.key("budget"),
-        window: { kind: "lifetime", expiresMs: 1000 } as const,
-        amount,
-        max: 2 * unit,
-      });
-      await granted(subject, [debit(unit)]);
-      await subject.wait(600);
-      await granted(subject, [debit(unit)]);
-      await subject.wait(600);
-      const refused = await subject.store.reserve([debit(unit)], subject.now());
-      const wait = refused.granted ? undefined : refused.room[0]?.retryAfterMs;
-      assert.ok(wait !== undefined && wait > 0 && wait <= 400, `the wait is ${wait} ms`);
-      await subject.wait(wait ?? 0);
-      assert.deepEqual(await subject.store.look([debit(unit)], subject.now()), [{ remaining: 2 * unit }]);
-    },
+    run: (subject, assert) =>
+      inTime(subject, 300, async (ms, wait) => {
+        const debit = (amount: number) => ({
+          key: subject.key(`budget of ${ms} ms`),
+          window: { kind: "lifetime", expiresMs: ms } as const,
+          amount,
+          max: 2 * unit,
+        });
+        await granted(subject, [debit(unit)]);
+        await wait(ms * 0.6);
+        await granted(subject, [debit(unit)]);
+        await wait(ms * 0.6);
+        const refused = await subject.store.reserve([debit(unit)], subject.now());
+        const toldMs = refused.granted ? undefined : refused.room[0]?.retryAfterMs;
+        assert.ok(toldMs !== undefined && toldMs > 0 && toldMs <= ms * 0.4, `the wait is ${toldMs} ms`);
+        await wait(toldMs ?? 0);
+        assert.deepEqual(await subject.store.look([debit(unit)], subject.now()), [{ remaining: 2 * unit }]);
+      }),
   },
   ...boundaryCases(),
   {
@@ -134,7 +140,7 @@ export const timeCases: readonly CounterStoreCase[] = [
     async run(subject, assert) {
       const fixed = { key: subject.key("calls"), window: seconds(60), amount: unit, max: unit };
       const rolling = { key: subject.key("rolling"), window: sliding(60_000), amount: unit, max: unit };
-      await startOf(subject, 60_000);
+      await startOf(subject, fixed.window);
       await granted(subject, [fixed, rolling]);
       const back = await subject.store.reserve([fixed, rolling], subject.now() - 120_000);
       assert.deepEqual(back, {
@@ -192,7 +198,10 @@ function nextBoundary(unit: "minute" | "hour" | "day" | "week" | "month"): numbe
   return Date.parse(boundaries[unit]);
 }
 
-/** Waits for the next start of a window aligned to the epoch. */
-async function startOf(subject: CounterStoreSubject, lengthMs: number): Promise<void> {
-  await subject.wait(lengthMs - (subject.now() % lengthMs));
+/** Waits for the next start of a fixed window, by the store's own clock. */
+async function startOf(subject: CounterStoreSubject, window: Window, wait = subject.wait): Promise<void> {
+  const debit = { key: subject.key(`start of ${JSON.stringify(window)}`), window, amount: unit, max: unit };
+  await subject.store.reserve([debit], subject.now());
+  const [room] = await subject.store.look([debit], subject.now());
+  await wait(room?.retryAfterMs ?? 0);
 }

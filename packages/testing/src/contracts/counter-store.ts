@@ -39,7 +39,7 @@ export function counterStoreContract(
   };
   for (const one of counterStoreCases) {
     if (one.clock === "caller" && clock === "server") continue;
-    runner.test(`${name}: ${one.name}`, () => runCounterStoreCase(one, open, assert, clock), 20_000);
+    runner.test(`${name}: ${one.name}`, () => runCounterStoreCase(one, open, assert, clock), 60_000);
   }
 }
 
