@@ -123,6 +123,97 @@ test("parameters show effects that the name hides", () => {
   expect(category("pot", undefined, { amount: { type: "number" }, currency: { type: "string" } })).toBe("financial");
 });
 
+test("what a name opens with to say where its verb acts is no verb, and alone it is", () => {
+  for (const name of ["ssh_tunnel_list", "google_drive_search", "npm_audit", "kubectl_get", "git_log"])
+    expect(category(name), name).toBe("read");
+  for (const name of ["ssh", "ssh_execute", "npm_install", "kubectl", "power_on_server", "step_into", "docker_compose_up"])
+    expect(category(name), name).toBe("execute");
+});
+
+test("a verb inside a brand's name is no verb", () => {
+  expect(category("checkIfWordPressInstallationsAreValid")).toBe("read");
+  expect(category("getPayPalBalance")).toBe("read");
+  expect(category("setClickUpStatus")).toBe("write");
+  expect(category("ClickUpload")).toBe("execute");
+});
+
+test("who does something is named for it", () => {
+  expect(category("code_runner")).toBe("execute");
+  expect(category("file_deleter")).toBe("destructive");
+  expect(category("pdf_reader")).toBe("read");
+  expect(category("pdf_reader", "Deletes a document")).toBe("destructive");
+  expect(category("browser")).toBe("write");
+});
+
+test("a word that is a thing as often as an effect gives way to the verb beside it", () => {
+  expect(category("list-employee-leave")).toBe("read");
+  expect(category("place_details_tool")).toBe("read");
+  expect(category("map_search")).toBe("read");
+  expect(category("leave_channel")).toBe("write");
+  expect(category("place_order")).toBe("financial");
+});
+
+test("a description that permits, or says when the tool is used, is read for what it permits", () => {
+  expect(category("get_followers", "Get a list of followers. This allows you to obtain their identifiers.")).toBe("read");
+  expect(category("get_followers", "Get a list of followers. It also allows you to delete them.")).toBe("destructive");
+  expect(category("plan", "When you need a plan, you can use this tool to receive guidance")).toBe("read");
+  expect(category("plan", "When you need room, use this tool to delete a plan")).toBe("destructive");
+});
+
+test("a search that is triggered, and what is loaded into something, are no reads", () => {
+  expect(category("search_movies", "Trigger a search for several movies")).toBe("execute");
+  expect(category("start_search", "Start a search that returns results as they come")).toBe("read");
+  expect(category("load_sprite", "Load a sprite into a node")).toBe("write");
+  expect(category("load_skill", "Load a skill into context")).toBe("read");
+});
+
+test("a Chinese or Japanese description is read where the name says nothing", () => {
+  expect(category("x", "\u83b7\u53d6\u5929\u6c14")).toBe("read");
+  expect(category("x", "\u5220\u9664\u7528\u6237")).toBe("destructive");
+  expect(category("x", "\u30e6\u30fc\u30b6\u30fc\u4f5c\u6210\u65e5\u3092\u53d6\u5f97")).toBe("read");
+  expect(category("x", "\u30e6\u30fc\u30b6\u30fc\u3092\u4f5c\u6210")).toBe("write");
+  expect(category("delete_user", "\u83b7\u53d6\u5929\u6c14")).toBe("destructive");
+});
+
+test("parameters that are wrapped in one object are read", () => {
+  const wrapped = { params: { type: "object", properties: { action: { enum: ["list", "delete"] } } } };
+  expect(category("item", "Item access", wrapped)).toBe("destructive");
+});
+
+test("an action among what a list can be searched by is a filter, unless reading is one of the actions", () => {
+  expect(category("list_audit_logs", "Lists entries", { action: { enum: ["create", "delete"] } })).toBe("read");
+  expect(category("list_models", "Lists models", { action: { enum: ["list", "delete"] } })).toBe("destructive");
+  expect(category("check_item", "Checks an item", { action: { enum: ["approve", "reject"] } })).toBe("write");
+});
+
+test("of two verbs in a name the one that the description opens with governs, unless an effect ends the name, is joined or leads", () => {
+  expect(category("sales_claim_list", "List claims")).toBe("read");
+  expect(category("list_store_orders", "**Purpose:** List the orders of a store")).toBe("read");
+  expect(category("search_replace", "Search for text")).toBe("write");
+  expect(category("list_or_delete_items", "List items")).toBe("destructive");
+  expect(category("purge_list", "List what is stale")).toBe("destructive");
+  expect(category("sales_claim_list", "List claims and delete those that are stale")).toBe("destructive");
+});
+
+test("an effect that is done again or undone is an effect, and a word that only looks like one is none", () => {
+  expect(category("unset_default_profile")).toBe("write");
+  expect(category("resend_stats")).toBe("write");
+  expect(category("get_unread")).toBe("read");
+  expect(category("list_unread_messages")).toBe("read");
+});
+
+test("a machine's snapshot and a record's conversion are writes, a page's snapshot is none", () => {
+  expect(category("snapshot_server", "Take a snapshot of a server")).toBe("write");
+  expect(category("take_snapshot", "Take a snapshot of the page")).toBe("read");
+  expect(category("convert_lead", "Convert a lead to a contact")).toBe("write");
+  expect(category("convert_currency", "Convert an amount")).toBe("read");
+});
+
+test("a flag that shapes the answer has no effect on the world", () => {
+  expect(category("search", "Searches", { remove_duplicates: { type: "boolean" } })).toBe("read");
+  expect(category("search", "Searches", { remove_files: { type: "boolean" } })).toBe("write");
+});
+
 test("a claim raises and never lowers", () => {
   expect(classify({ name: "delete_page", annotations: { readOnlyHint: true } }).category).toBe("destructive");
   expect(classify({ name: "frobnicate", annotations: { readOnlyHint: true } }).category).toBe("write");

@@ -4,7 +4,7 @@ import { type Reading, readName } from "./name.ts";
 import { readParameters } from "./parameters.ts";
 import { readShape } from "./schema-shape.ts";
 import { findSignals, type Signal } from "./signals.ts";
-import { carriers } from "./vocabulary.ts";
+import { carriers, words } from "./vocabulary.ts";
 import { nameTokens } from "./words.ts";
 
 /** A tool as `tools/list` describes it (Model Context Protocol, `Tool`). */
@@ -59,8 +59,8 @@ export function classify(tool: ClassifiableTool, context: ServerContext = {}): C
   const description = text(tool.description) || text(tool.title);
   const parameters = readParameters(tool.inputSchema);
   const evidence: Evidence[] = [];
-  const byName = readName(name);
   const byDescription = readDescription(description);
+  const byName = readName(name, byDescription?.category === "read" && byDescription.firmness === "verb" ? byDescription.verb : undefined);
   if (byName) evidence.push({ says: byName.category, because: byName.because, from: "name" });
   if (byDescription) evidence.push({ says: byDescription.category, because: byDescription.because, from: "description" });
 
@@ -122,22 +122,16 @@ const vagueVerbs: ReadonlySet<string> = new Set([
   "prepare",
   "send",
   "submit",
+  "open",
 ]);
 /** Verbs of plain reading, and what descriptions say beside them without meaning an effect: "Generate a list of …". */
-const plainReads: ReadonlySet<string> = new Set(["get", "list", "describe", "show", "search", "read"]);
-const idioms: ReadonlySet<string> = new Set([
-  "generate",
-  "make",
-  "take",
-  "use",
-  "open",
-  "load",
-  "connect",
-  "select",
-  "authenticate",
-  "index",
-  "report",
-]);
+const plainReads: ReadonlySet<string> = words(
+  `get list describe show search read fetch retrieve view find query count lookup check verify validate compare inspect detect analyze analyse explain
+  calculate estimate preview summarize summarise reflect browse explore`,
+);
+const idioms: ReadonlySet<string> = words(
+  "generate make take use open load connect select authenticate index report map review format resolve",
+);
 
 /** A firm name is believed, and the description can make it graver; a guess, or no verb at all, gives way to the description. */
 function weigh(name: Reading | undefined, description: Reading | undefined): Category | undefined {

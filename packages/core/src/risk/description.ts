@@ -2,6 +2,7 @@ import { type Category, isGraver } from "./category.ts";
 import type { Reading } from "./name.ts";
 import {
   carrierChannels,
+  cjkVerbs,
   codeWords,
   lightObjects,
   lightVerbs,
@@ -9,6 +10,7 @@ import {
   plainEffects,
   readNouns,
   readOnlyWords,
+  weakEffects,
   words,
 } from "./vocabulary.ts";
 import { categoryWith, isNegated, sentencesOf, type Verb, verbIn, verbLike } from "./words.ts";
@@ -23,17 +25,40 @@ const determiners =
   another only`);
 const subjects = words("this it tool operation action also permanently automatically");
 
-/** What a description says that the tool does: its first verb, the verbs joined to that, and later sentences whose subject is the tool. */
+/** What a description says that the tool does, after a heading or number such as "Purpose: 1.": its first verb, the verbs joined to that, and later sentences whose subject is the tool. */
 export function readDescription(description: string): Reading | undefined {
-  const sentences = sentencesOf(description);
+  const all = sentencesOf(description);
+  const opening = all
+    .slice(0, 4)
+    .findIndex((sentence, at) => sentence.length > 4 || readFirst(sentence) !== undefined || at === all.length - 1);
+  const sentences = all.slice(Math.max(0, opening));
   const [first] = sentences;
   if (first === undefined) return undefined;
-  let reading = readFirst(first) ?? (sentences[1] && first.length <= 4 ? readFirst(sentences[1]) : undefined) ?? nounPhrase(first);
+  let reading = readCjk(description) ?? readFirst(first) ?? nounPhrase(first) ?? nounPhrase(all[0] as string[]);
   for (const effect of [...joinedVerbs(first, reading), ...sentences.slice(1).flatMap(laterEffect), ...statedCosts(sentences)]) {
     if (reading === undefined || isGraver(effect.category, reading.category)) reading = effect;
   }
   return reading;
 }
+
+const kana = /[\u3040-\u30ff]/;
+
+/** A Chinese description opens with its verb, a Japanese one ends with it. A guess: without a grammar of these, a name's verb is surer. */
+function readCjk(description: string): Reading | undefined {
+  const [sentence = ""] = description.slice(0, 400).split(/[\u3002\n(\uff08;\uff1b]/);
+  if (!/[\u3040-\u30ff\u4e00-\u9fff]/.test(sentence)) return undefined;
+  const places = cjk
+    .map(([verb, category]) => ({ verb, category, at: kana.test(sentence) ? sentence.lastIndexOf(verb) : sentence.indexOf(verb) }))
+    .filter(({ at }) => at !== -1)
+    .sort((one, other) => one.at - other.at);
+  const decides = kana.test(sentence) ? places.at(-1) : places[0];
+  if (decides === undefined) return undefined;
+  return { category: decides.category, because: `the description says "${decides.verb}"`, firmness: "guess", objects: [] };
+}
+
+const cjk = (Object.entries(cjkVerbs) as [Category, string][]).flatMap(([category, list]) =>
+  [...words(list)].map((verb) => [verb, category] as const),
+);
 
 function readFirst(words: readonly string[]): Reading | undefined {
   const sentence = withoutMeans(words);
@@ -52,10 +77,18 @@ function readFirst(words: readonly string[]): Reading | undefined {
   return undefined;
 }
 
-/** "Use Seer to analyse errors" analyses errors: the verb is the purpose, not the means. */
+/** What is loaded into these is only looked at: "Load the page into context". */
+const loadedForReading = words("context memory view session conversation");
+
+/** "Use Seer to analyse errors" and "When …, use this tool to analyse errors" analyse errors: the verb is the purpose, not the means. */
 function withoutMeans(sentence: readonly string[]): readonly string[] {
   if (/^(?:use|call|invoke|run) this (?:tool|function|method|endpoint|command)$/.test(sentence.slice(0, 3).join(" ")))
     return sentence.slice(3);
+  const asked = sentence
+    .slice(0, 20)
+    .join(" ")
+    .match(/^when .*?(?:use|call|invoke|run) this (?:tool|function|method|endpoint|command) to /);
+  if (asked) return sentence.slice(asked[0].split(" ").length - 1);
   const to = /^uses?$/.test(sentence[0] ?? "") ? sentence.slice(0, 10).indexOf("to") : -1;
   return to === -1 ? sentence : sentence.slice(to + 1);
 }
@@ -69,6 +102,9 @@ function readVerb(verb: Verb, sentence: readonly string[], at: number): Reading 
   const whole = sentence.slice(at + 1);
   if (verb.base === "send" && isCarrierSend(whole)) {
     return { category: "financial", because: `${said}: a carrier charges for each`, firmness: "verb", verb: verb.base, objects };
+  }
+  if (verb.base === "load" && whole.includes("into") && !whole.some((word) => loadedForReading.has(word))) {
+    return { category: "write", because: `${said} into something`, firmness: "verb", verb: verb.base, objects };
   }
   const combined = categoryWith(verb, objects);
   if (combined.object === undefined && lightVerbs.has(verb.base)) {
@@ -149,7 +185,9 @@ function joinedVerbs(sentence: readonly string[], first: Reading | undefined): R
   });
 }
 
-/** "This permanently deletes the repository." A sentence about another tool, or about when to use this one, has another subject. */
+const permission = /^(?:allow|let|enable|permit|help)s?$/;
+
+/** "This permanently deletes the repository.", "It allows you to delete repositories." A sentence about another tool, or about when to use this one, has another subject. */
 function laterEffect(sentence: readonly string[]): Reading[] {
   let at = 0;
   while (
@@ -157,9 +195,19 @@ function laterEffect(sentence: readonly string[]): Reading[] {
     /^(?:this|it|the|tool|operation|action|function|will|also|permanently|automatically|immediately|can)$/.test(sentence[at] as string)
   )
     at++;
+  const permits = permission.test(sentence[at] ?? "") ? sentence.slice(at, at + 5).indexOf("to") : -1;
+  if (permits !== -1) at += permits + 1;
   if (at === 0 || !subjects.has(sentence[0] === "the" ? (sentence[1] ?? "") : (sentence[0] as string))) return [];
   const verb = verbIn(sentence[at] ?? "");
-  if (verb === undefined || verb.kind !== "verb" || verb.category === "read" || lightVerbs.has(verb.base) || verb.form === "ing") return [];
+  if (
+    verb === undefined ||
+    verb.kind !== "verb" ||
+    verb.category === "read" ||
+    lightVerbs.has(verb.base) ||
+    weakEffects.has(verb.base) ||
+    verb.form === "ing"
+  )
+    return [];
   return isNegated(sentence, at) ? [] : [readVerb(verb, sentence, at)];
 }
 

@@ -1,6 +1,6 @@
 import { type Category, graver, isGraver } from "./category.ts";
-import { conjunctions, fillers, nounPairs, phrasalVerbs, readNouns } from "./vocabulary.ts";
-import { categoryWith, cutVerb, nameTokens, type Verb, verbInName } from "./words.ts";
+import { conjunctions, fillers, nounPairs, phrasalVerbs, places, readNouns } from "./vocabulary.ts";
+import { categoryWith, cutVerb, nameTokens, type Verb, verbInName, verbOfAgent } from "./words.ts";
 
 /** What a name or a description says, and how firmly: a `guess` gives way to the other source, a `verb` does not. */
 export interface Reading {
@@ -19,20 +19,33 @@ interface Found extends Verb {
 
 /**
  * Reads a tool's name as English: its head verb, that verb's object, and verbs joined to it. Undefined where the name holds no verb that is known and
- * does not end in a noun that is merely looked at.
+ * does not end in a noun that is merely looked at. `described` is the verb of reading, if any, that the description opens with: of several verbs it is the head.
  */
-export function readName(name: string): Reading | undefined {
+export function readName(name: string, described?: string): Reading | undefined {
   let tokens = nameTokens(name);
   let found = verbsAmong(tokens);
   if (found.length === 0 && tokens.length === 1) {
     tokens = cutVerb(tokens[0] as string);
     found = verbsAmong(tokens);
   }
+  const last = tokens.findLast((token) => !fillers.has(token) && /\p{L}/u.test(token));
   const phrase = phrasalVerb(tokens);
   if (phrase) return phrase;
+  const doer = verbOfAgent(last ?? "");
+  if (doer && found.every(({ kind }) => kind === "noun")) {
+    const { category } = categoryWith(doer, tokens);
+    return {
+      category,
+      because: `the name is of what does \`${doer.base}\``,
+      firmness: "guess",
+      verb: doer.base,
+      objects: tokens.slice(0, -1),
+    };
+  }
+  const spoken = agreed(found, tokens, described);
+  if (spoken) return withJoined(spoken, "verb", [spoken], tokens);
   const head = headVerb(found, tokens);
   if (head) return withJoined(head.verb, head.firmness, found, tokens);
-  const last = tokens.findLast((token) => !fillers.has(token) && /\p{L}/u.test(token));
   if (last === undefined || !readNouns.has(last) || (tokens.length > 1 && /(?:i[sz]e|ify|ate)$/.test(tokens[0] as string)))
     return undefined;
   return { category: "read", because: `the name is a thing that is looked at: \`${last}\``, firmness: "guess", objects: tokens };
@@ -51,11 +64,21 @@ function phrasalVerb(tokens: readonly string[]): Reading | undefined {
 }
 
 function verbsAmong(tokens: readonly string[]): Found[] {
-  return tokens.flatMap((token, at) => {
+  const found = tokens.flatMap((token, at) => {
     const verb = verbInName(token);
     const inPair = nounPairs.has(`${token} ${tokens[at + 1]}`) || nounPairs.has(`${tokens[at - 1]} ${token}`);
     return verb && !inPair ? [{ ...verb, at }] : [];
   });
+  return found.filter(({ at }, place) => place === found.length - 1 || at > 1 || !places.has(tokens[at] as string));
+}
+
+/** `purchase_invoice_list`, "List purchase invoices": both open with one verb. Not where an effect ends the name, is joined or leads to it (`purge_list`). */
+function agreed(found: readonly Found[], tokens: readonly string[], described: string | undefined): Found | undefined {
+  const verb = found.find(({ base, category }) => base === described && category === "read");
+  if (verb === undefined || tokens.some((token) => conjunctions.has(token))) return undefined;
+  const effects = found.filter(({ category }) => category !== "read");
+  const acts = effects.some(({ at }) => (at > verb.at && at === tokens.length - 1) || (at === 0 && verb.at === 1));
+  return acts ? undefined : verb;
 }
 
 /** The verb that governs the name, and whether it may be overruled by the description. */
@@ -82,14 +105,15 @@ function headAmongNouns(found: readonly Found[], tokens: readonly string[]): { v
     return effect ? { verb: effect, firmness: "guess" } : { verb: first, firmness: leads ? "verb" : "guess" };
   }
   if (last.category === "read" && last.at === tokens.length - 1 && first.kind === "noun") return { verb: last, firmness: "guess" };
-  const firm = first.kind === "either" && first.at === 0 && tokens.length > 1 && !readNouns.has(tokens[1] as string);
+  const firm =
+    first.kind === "either" && first.at === 0 && tokens.length > 1 && !(tokens.length === 2 && readNouns.has(tokens[1] as string));
   return { verb: first, firmness: firm ? "verb" : "guess" };
 }
 
 /** Adds verbs that happen as well: joined by a word (`get_or_create`), or a second effect that ends the name or follows at once (`search_replace`). */
 function withJoined(head: Found, firmness: Reading["firmness"], found: readonly Found[], tokens: readonly string[]): Reading {
   const objects = tokens.filter((_, at) => at !== head.at);
-  const after = tokens.slice(head.at + 1);
+  const after = tokens.slice(head.at + 1, 1 + tokens.findLastIndex((token) => !fillers.has(token)));
   let { category, object } = categoryWith(head, after.length > 0 ? after : objects);
   if (object === undefined && after.length > 0) ({ category, object } = categoryWith(head, objects));
   if (object === undefined && head.kind === "noun" && readNouns.has(after.at(-1) ?? "")) {

@@ -35,10 +35,24 @@ export function readParameters(inputSchema: unknown): Parameters {
       if (!isObject(properties)) continue;
       for (const name of Object.keys(properties)) if (!declared.has(name)) declared.set(name, properties[name]);
     }
+    unwrap(declared);
     const list = [...declared].slice(0, mostRead).map(([name, schema]) => readParameter(name, schema));
     return { list, count: declared.size, unreadable: false };
   } catch {
     return { list: [], count: 0, unreadable: true };
+  }
+}
+
+/** Names of an object that merely holds a call's parameters: `{ request: { … } }`. */
+const wrappers = new Set(["params", "request", "input", "args", "arguments", "body", "payload", "data"]);
+
+/** Puts the parameters that stand one level down, in an object that only wraps them, in place of the wrapper. */
+function unwrap(declared: Map<string, unknown>): void {
+  if (declared.size > 3) return;
+  for (const [name, schema] of [...declared]) {
+    if (!wrappers.has(name) || !isObject(schema) || !isObject(schema["properties"])) continue;
+    declared.delete(name);
+    for (const [inner, its] of Object.entries(schema["properties"])) if (!declared.has(inner)) declared.set(inner, its);
   }
 }
 

@@ -10,7 +10,9 @@ export interface Shape {
   readonly because: string;
 }
 
-const operationNames = words("action actions operation operations method command op subcommand verb request_method http_method");
+const operationNames = words(
+  "action actions operation operations method command op subcommand verb request_method http_method operation_type action_type",
+);
 const httpMethods = words("post put patch delete");
 const codeNames = words("sql script javascript js_code cypher statement statements shell_command bash shell");
 const codeWhereVague = words("code command cmd expression query commands queries");
@@ -23,8 +25,12 @@ const looksAtCode = words(
 const outputPaths = words(
   "outputpath savepath destinationpath destpath outputfile outputdir outputdirectory saveto savedir targetpath savetofile destinationfile outputfilepath downloadpath downloaddir localpath",
 );
-const savers = words("download export extract convert render screenshot fetch scrape crawl");
+const savers = words("download dump export extract convert render screenshot fetch scrape crawl");
 const flagVerbs = words("delete remove purge truncate destroy drop overwrite apply");
+/** What such a flag takes out of the answer, not out of the world: `remove_duplicates`. */
+const shapesAnswer = words(
+  "duplicates duplicate stopwords whitespace html markup formatting punctuation images scripts comments styles ads boilerplate nulls blanks base64",
+);
 const recipients = words(
   "to recipient destination toaddress payee beneficiary destinationaccount paymentmethod paymentmethodid card fromaccount toaccount recipientaddress source",
 );
@@ -33,7 +39,7 @@ const noMoneyMoves = words("price product coupon plan discount budget goal estim
 export function readShape({ list, unreadable }: Parameters, text: string, name: Reading | undefined, soFar: Category | undefined): Shape[] {
   if (unreadable) return [{ category: "write", because: "the input schema cannot be read, so what the tool takes is unknown" }];
   const shapes = list.flatMap((parameter) => [
-    ...chosenOperation(parameter),
+    ...chosenOperation(parameter, name),
     ...flag(parameter, soFar),
     ...writesFile(parameter, name, soFar),
   ]);
@@ -42,9 +48,14 @@ export function readShape({ list, unreadable }: Parameters, text: string, name: 
   return [...shapes, ...freeformCode(list, text, name, soFar), ...movesMoney(list, name, soFar)];
 }
 
+/** Verbs of names whose `action` says what to look for, unless reading is itself one of the actions: `list_audit_logs` with `action: "create" | "delete"`. */
+const filterable = words("list search find query count get fetch retrieve");
+
 /** `action: "create" | "delete" | "list"`: the gravest that can be chosen. */
-function chosenOperation({ name, tokens, choices }: Parameter): Shape[] {
+function chosenOperation({ name, tokens, choices }: Parameter, named: Reading | undefined): Shape[] {
   if (!operationNames.has(tokens.join("_")) && !operationNames.has(tokens.at(-1) ?? "")) return [];
+  const filters = named?.firmness === "verb" && filterable.has(named.verb ?? "");
+  if (filters && !choices.some((choice) => /^get$/i.test(choice) || readName(choice)?.category === "read")) return [];
   return choices.flatMap((choice): Shape[] => {
     const because = `parameter \`${name}\` can be \`${choice.slice(0, 40)}\``;
     if (tokens.at(-1) === "method" && /^[A-Z]+$/.test(choice) && httpMethods.has(choice.toLowerCase()))
@@ -59,7 +70,8 @@ function flag({ name, tokens, types }: Parameter, soFar: Category | undefined): 
   if (soFar !== "read" && soFar !== undefined) return [];
   const joined = tokens.join("");
   const trial = joined === "dryrun" || joined === "confirm" || joined === "confirmed";
-  if (!types.includes("boolean") || !(trial || flagVerbs.has(tokens[0] ?? ""))) return [];
+  const deletes = flagVerbs.has(tokens[0] ?? "") && !shapesAnswer.has(tokens[1] ?? "");
+  if (!types.includes("boolean") || !(trial || deletes)) return [];
   return [{ category: "write", because: `the flag \`${name}\` shows that a call can have an effect` }];
 }
 

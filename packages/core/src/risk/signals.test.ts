@@ -55,3 +55,20 @@ test("what is charged for, what is sent as the user, and what is overwritten are
   expect(signals("file_write", "Write a file, overwriting what it holds")).toEqual(["Overwrites file contents"]);
   expect(signals("create_user", "Create an admin user")).toEqual(["Admin/system-level operation"]);
 });
+
+test("a root that is no account, a code that identifies, and a cost in calls trigger nothing", () => {
+  expect(signals("deploy_site", "Deploys from the root directory of the repository")).toEqual([]);
+  expect(signals("set_root_password", "Sets it")).toEqual(["Admin/system-level operation"]);
+  expect(signals("create_case", "Creates a case", { code: { ...text, description: "Project code, such as DEMO" } })).toEqual([]);
+  expect(signals("create_case", "Creates a case", { affiliate_code: text })).toEqual([]);
+  expect(signals("run", "Runs code", { code: { ...text, description: "Code to run" } })).toEqual([
+    "Accepts freeform code/query input (code)",
+  ]);
+  expect(signals("record_result", "Records a result. Cost: one call.")).toEqual([]);
+  expect(signals("record_result", "Records a result. Cost: $0.20.")).toEqual(["States a cost per call"]);
+});
+
+test("a verb is not itself the message that is sent", () => {
+  expect(signals("post_transaction", "Post a transaction")).toEqual([]);
+  expect(signals("reply_to_thread", "Reply to a thread")).toEqual(["Sends message as authenticated user"]);
+});

@@ -66,12 +66,14 @@ const parameterSignals: readonly {
   },
 ];
 
-/** `code` that is a fact about the world, no program: `country_code`, `verification_code`. */
-const factualCodes = words(
-  "country currency language zip postal area status error verification phone iso lang promo coupon discount product item otp dial airport",
-);
+/** What makes the `code` at the end of a name a program; any other code (`country_code`, `auth_code`) is a fact about the world. */
+const programCodes = words("source js javascript python py java lua luau sql shell script program init custom user html css test");
+const factualCode =
+  /\b(?:project|country|currency|language|authori[sz]ation|auth|oauth|verification|confirmation|discount|promo|coupon|invite|status|error|iso|postal|zip|area|airport|ticker|short|unique|login|one-time|two-factor) code\b|\bcode (?:of|from|sent|received|for) /;
 const bulkWords = words("bulk mass");
 const adminWords = words("admin administrator sudo root superuser sysadmin");
+/** After these `root` is an account; elsewhere it is where a tree begins: `root folder`, "the root of the repository". */
+const rootOfSystem = words("user password access privilege privileges account shell permission permissions ssh");
 const sendVerbs = words("send post reply respond tweet publish comment forward repost");
 const messageNouns = words("conversation email mail tweet comment thread reply dm post inbox gmail chat channel");
 const manyParameters = 10;
@@ -98,20 +100,24 @@ export function findSignals(facts: SignalFacts): Signal[] {
 function fromParameters({ list, count }: Parameters, category: Category): Signal[] {
   const signals = parameterSignals.flatMap(({ id, phrase, last, whole }) =>
     list
-      .filter(({ tokens, types, choices }) => {
+      .filter(({ tokens, types, choices, description }) => {
         if (
           choices.length > 0 ||
           (types.length > 0 && types.every((type) => type === "boolean" || type === "number" || type === "integer"))
         )
           return false;
         if (id === "freeform-code" && category === "read" && tokens.at(-1) === "query") return false;
-        if (id === "freeform-code" && tokens.some((token) => factualCodes.has(token))) return false;
+        if (id === "freeform-code" && tokens.at(-1) === "code" && !isProgram(tokens, description)) return false;
         return last.has(tokens.at(-1) ?? "") || whole.has(tokens.join(""));
       })
       .map(({ name }): Signal => ({ id, signal: `${phrase} (${name})`, trigger: name })),
   );
   if (count < manyParameters) return signals;
   return [...signals, { id: "many-parameters", signal: `High parameter count (${count} properties)`, trigger: `${count} properties` }];
+}
+
+function isProgram(tokens: readonly string[], description: string): boolean {
+  return tokens.length === 1 ? !factualCode.test(description) : programCodes.has(tokens.at(-2) as string);
 }
 
 /** A word in the name, or in a clause of the description that does not deny it. */
@@ -124,7 +130,10 @@ function fromWords(
 ): Signal[] {
   if (!applies) return [];
   for (const sentence of sentences) {
-    const at = sentence.findIndex((word, place) => triggers.has(word) && !isNegated(sentence, place));
+    const at = sentence.findIndex(
+      (word, place) =>
+        triggers.has(word) && !isNegated(sentence, place) && (word !== "root" || rootOfSystem.has(sentence[place + 1] ?? "")),
+    );
     if (at !== -1) return [{ id, signal, trigger: sentence[at] as string }];
   }
   return [];
@@ -138,17 +147,15 @@ const charges: readonly { readonly phrase: string; readonly all: readonly Readon
   { phrase: "Incurs per-message SMS/MMS charges", all: [words("message messages sms mms")] },
 ];
 
-function chargesMoney({ name, category, reading }: SignalFacts, sentences: readonly (readonly string[])[]): Signal[] {
+function chargesMoney({ name, description, category, reading }: SignalFacts, sentences: readonly (readonly string[])[]): Signal[] {
   if (category === "financial") {
     const said = [...nameTokens(name), ...(sentences[1] ?? [])];
     const row = charges.find(({ all }) => all.every((set) => said.some((word) => set.has(word))));
     const trigger = reading?.verb ?? name;
     return [{ id: "charges-money", signal: row?.phrase ?? "Charges or moves money", trigger }];
   }
-  const cost = sentences.flatMap((sentence) =>
-    sentence.filter((word, at) => word === "cost" && sentence[at + 1] === undefined && at === 0),
-  );
-  return cost.length > 0 && category !== "read" ? [{ id: "charges-money", signal: "States a cost per call", trigger: "cost" }] : [];
+  const cost = /\bcosts?:?\s+(?:[$€£]\s?\d|\d[\d.]*\s?(?:usd|eur|cents?|credits?)\b)/i.exec(description.slice(0, 2_000));
+  return cost !== null && category !== "read" ? [{ id: "charges-money", signal: "States a cost per call", trigger: cost[0] }] : [];
 }
 
 function communicates({ name, category, reading }: SignalFacts, sentences: readonly (readonly string[])[]): Signal[] {
@@ -156,7 +163,7 @@ function communicates({ name, category, reading }: SignalFacts, sentences: reado
   const said = [...nameTokens(name), ...(sentences[1] ?? []).slice(0, 12)];
   const verb = reading?.verb ?? "";
   const signals: Signal[] = [];
-  const message = said.find((word) => messageNouns.has(word));
+  const message = said.find((word) => messageNouns.has(word) && word !== verb);
   if (sendVerbs.has(verb) && message !== undefined && category === "write") {
     signals.push({ id: "sends-as-user", signal: "Sends message as authenticated user", trigger: `${verb} \u2026 ${message}` });
   }

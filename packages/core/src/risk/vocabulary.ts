@@ -16,17 +16,17 @@ export const verbs: Readonly<Record<Category, Readonly<Partial<Record<Kind, stri
     verb: `get retrieve describe show fetch inspect browse explore discover enumerate analyze analyse explain calculate compute estimate preview validate
       verify summarize summarise detect identify introspect recall whoami ping lookup is has can crawl scrape diagnose predict recommend suggest infer
       translate convert parse decode encode tokenize detokenize extract geocode correlate observe visualize visualise examine investigate determine measure
-      tail peek grep interpret assess profile transcribe autocomplete simulate think reason reflect echo wait sleep stat exists classify categorize categorise ask
+      tail peek grep troubleshoot rerank interpret assess profile transcribe autocomplete simulate think reason reflect echo wait sleep stat exists classify categorize categorise ask
       consult scan download export pwd ls cat ps whois traceroute nslookup help render screenshot monitor traverse walk aggregate sequentialthinking
       mget hget hgetall hexists hkeys hvals lrange llen lindex smembers sismember scard zrange zrangebyscore zscore zcard xrange xlen ttl pttl dbsize`,
-    either: "list search find read query view check count look compare diff research status trace audit lint match",
-    told: `return display obtain collect provide surface gather access expand filter sort learn teach solve intersect narrow load output
+    either: "list search find read query view check count look compare diff research status trace audit lint match dump",
+    told: `return display obtain receive collect provide surface gather access expand filter sort learn teach solve intersect narrow load output
       illustrate reveal answer`,
   },
   write: {
-    verb: `create add edit write insert upsert modify set put save store append prepend rename replace assign unassign attach detach enable disable mark
+    verb: `create add edit write insert upsert modify set put save store append prepend rename replace assign unassign associate attach detach hide skip defer enable disable mark
       unmark move copy duplicate send reply respond publish unpublish subscribe unsubscribe register submit configure customize customise init
-      initialize initialise provision invite join leave approve reject accept decline dismiss close reopen resolve complete finish archive unarchive restore
+      initialize initialise provision invite join approve reject accept decline dismiss close reopen resolve complete finish archive unarchive restore
       recover undo redo pin unpin lock unlock mute unmute follow unfollow star unstar unlike unlink unvote upvote downvote bookmark connect disconnect bind unbind
       login logout authenticate authorize authorise grant allow deny ban unban block unblock kick switch toggle change alter adjust reorder
       rearrange resize increment decrement generate compose remember memorize memorise ingest embed train sync synchronize synchronise
@@ -37,18 +37,18 @@ export const verbs: Readonly<Record<Category, Readonly<Partial<Record<Kind, stri
       lpush sadd zadd hset hmset mset xadd setex incr decr geoadd ensure adopt impersonate overwrite inject paste seed populate optimize optimise
       normalize normalise dedupe deduplicate relay redirect queue enqueue dequeue make take use handle turn keep begin end raise lower
       claim unclaim favorite unfavorite favourite crop flip instrument retweet unretweet repost crosspost rewrite amend substitute contribute
-      commit reserve finalize finalise reduce place initiate dial acquire void settle`,
+      commit reserve finalize finalise reduce initiate dial acquire void settle`,
     either: `update push pull import schedule release share draft select record log request upgrade downgrade branch tag label fork merge patch clone backup backfill
-      fix refactor reindex plot draw design open touch stage stash link pair focus watch review track forward bridge wrap unwrap shift vote react hold map`,
-    noun: `post comment message email note mention issue feedback rate like annotation address text mail file tweet index report flag host sign route chart`,
+      fix refactor reindex plot draw design open touch stage stash link pair focus watch review track forward bridge wrap unwrap shift vote react hold`,
+    noun: `post comment message email note mention issue feedback rate like annotation address text mail file tweet index report flag host sign route chart map place leave`,
   },
   execute: {
-    verb: `execute exec eval evaluate invoke deploy redeploy launch restart reboot shutdown rerun spawn install reinstall compile rebuild rollback rollout
+    verb: `execute exec evaluate invoke deploy redeploy launch restart reboot shutdown rerun spawn install reinstall compile rebuild rollback rollout
       dispatch orchestrate act click tap press swipe scroll navigate hover doubleclick start stop pause suspend automate recompile boot
-      hibernate wake perform exploit bruteforce fuzz attack ssh transact`,
+      hibernate wake perform exploit bruteforce fuzz attack transact`,
     either: `run trigger call build scale test drain cordon uncordon operate play drag shell bash terminal python repl powershell cmd npm npx pip cargo
-      resume retry replay drive control`,
-    noun: "command script process",
+      resume retry replay control continue`,
+    noun: "command script process eval ssh drive kubectl adb gcloud",
   },
   destructive: {
     verb: `delete remove destroy erase wipe purge truncate uninstall revoke terminate kill nuke obliterate shred expunge prune forget unregister deregister
@@ -94,6 +94,19 @@ export const phrasalVerbs: Readonly<Record<string, Category>> = {
   "cherry pick": "write",
   "find replace": "write",
   "shut down": "execute",
+  "git log": "read",
+  "git show": "read",
+  "git blame": "read",
+  "terraform plan": "read",
+  "compose up": "execute",
+  "compose down": "execute",
+  "power on": "execute",
+  "power off": "execute",
+  "power cycle": "execute",
+  "step in": "execute",
+  "step into": "execute",
+  "step out": "execute",
+  "step over": "execute",
   "kick off": "execute",
   "spin up": "execute",
   "port forward": "execute",
@@ -116,7 +129,7 @@ export const nounPairs: ReadonlySet<string> = new Set(
     contact list, issue type, log group, log stream, log entry, share link, upload link, import job, export job, call stack,
     file system, make file, set list, data set, rule set, result set, change set, record type, address book, search index,
     search engine, search console, query plan, build status, run status, delete status, update status, create status,
-    link preview`.split(/,\s+/),
+    link preview, purchase invoice, purchase receipt, purchase history`.split(/,\s+/),
 );
 
 /** A thing that is looked at: a name or a description that is nothing but such a noun ("db-stats") is a read, unless something else speaks. */
@@ -124,12 +137,36 @@ export const readNouns =
   words(`info information details detail status stats statistics schema tree log logs history metrics summary overview size count version docs documentation
   forecast usage report reports list results metadata indexes indices health help diff search lookup analysis reference insights price prices news
   weather snapshot screenshot transcript definition definitions replies timeline availability support trends leaderboard rankings outline changelog glossary activity
-  topology quote quotes balance`);
+  topology quote quotes balance breakdown trend revenue profit margin kpi funnel`);
 
 /** The parts of a name that say nothing about what the tool does. */
 export const fillers =
   words(`api tool mcp server v1 v2 v3 the a an of for by with in on at from to as my new all bulk batch mass multi multiple many async force
   admin global local current`);
+
+/** What a name opens with to say where its verb acts: `ssh_list_files`, `drive_search`, `npm_audit`. Alone they are what they say. */
+export const places = words("ssh drive shell bash terminal python npm npx pip cargo kubectl adb gcloud");
+
+/** Names spelt with a capital inside, which are one word: the `Press` of `WordPress` presses nothing. */
+export const brands =
+  words(`WordPress PayPal BigQuery SendGrid RunPod DocuSign ClickUp ClickHouse PlayStation CloudWatch OneDrive JavaScript PushOver
+  PushBullet TestRail OpenAI OpenSearch OpenAPI SharePoint PostHog PostGIS GetResponse BrowserStack BuildKite ShareFile LiveShare CallRail SignNow
+  TypeScript AppleScript CoffeeScript PostScript BookStack ShipStation PageSpeed`);
+
+/** What looks like one who does a verb, and is a thing: a `browser` may do more than browse. */
+export const agentThings = words("browser user helper counter order number buffer filter printer driver player editor router monitor");
+
+/**
+ * Verbs of Chinese and Japanese descriptions, which are found anywhere in the first sentence; its leading verb decides in Chinese, the closing one in Japanese.
+ */
+export const cjkVerbs: Readonly<Record<Category, string>> = {
+  read: "获取 查询 搜索 检索 列出 查看 查找 读取 返回 计算 检查 分析 解析 獲取 查詢 搜尋 取得 検索 一覧 表示 確認 参照 閲覧 照会",
+  write:
+    "创建 新增 添加 更新 修改 编辑 上传 保存 写入 设置 发送 提交 移动 复制 重命名 生成 創建 發送 作成 追加 編集 変更 設定 送信 登録 保存 切り替え アップロード",
+  execute: "执行 运行 调用 启动 停止 重启 部署 触发 点击 執行 実行 起動 再起動 デプロイ",
+  destructive: "删除 移除 清空 清除 销毁 撤销 卸载 刪除 削除 消去 クリア 破棄",
+  financial: "支付 付款 退款 转账 购买 充值 提现 下单 決済 支払 返金 購入 振込 送金",
+};
 
 /** Joins two verbs that both happen: `create_or_update`, "Find and replace". */
 export const conjunctions = words("and or then");
@@ -153,11 +190,13 @@ const notMoney = `${neutralHeads} webhook event events topic pubsub sns feed new
 
 export const combinations: readonly Combination[] = [
   { verbs: "map", objects: "website websites site sites url codebase repository dependencies", category: "read" },
+  { verbs: "add", objects: "numbers integers", category: "read", unless: "phone" },
+  { verbs: "approve", objects: "token tokens spender spending allowance erc20", category: "financial", unless: "access auth request" },
   { verbs: "evaluate", objects: "mathematical math arithmetic formula", category: "read" },
   { verbs: "generate", objects: "random", category: "read", unless: "image" },
   { verbs: "renew", objects: "domain domains membership license plan policy", category: "financial" },
   { verbs: "approve submit process finalize run", objects: "payrun payroll", category: "financial" },
-  { verbs: "run execute perform", objects: "report search select", category: "read" },
+  { verbs: "run execute perform start begin", objects: "report search select", category: "read" },
   { verbs: "cancel abort discard", objects: "run runs workflow pipeline job jobs build execution deployment", category: "execute" },
   { verbs: "checkout", objects: "git branch branches commit ref revision svn", category: "write" },
   { verbs: "write", objects: "contract", category: "execute" },
@@ -176,9 +215,20 @@ export const combinations: readonly Combination[] = [
       "id ids identifier library name names address dns host hostname url path symbol entity entities reference references location user users domain ip handle ens",
     category: "read",
   },
+  {
+    verbs: "take capture",
+    objects: "droplet droplets vm vms volume volumes disk disks server servers instance instances database cluster machine machines",
+    category: "write",
+  },
+  {
+    verbs: "convert",
+    objects:
+      "issue issues task tasks subtask lead leads quote quotes estimate opportunity draft ticket card contact account order proposal",
+    category: "write",
+  },
   { verbs: "take capture", objects: "screenshot screenshots snapshot snapshots heapsnapshot photo", category: "read" },
   { verbs: "open", objects: "node nodes file document resource page", category: "read" },
-  { verbs: "open launch", objects: "app application url browser program terminal link tab", category: "execute" },
+  { verbs: "open launch", objects: "app application url browser program terminal link tab simulator emulator editor", category: "execute" },
   { verbs: "open close reduce", objects: "position positions", category: "financial" },
   { verbs: "load", objects: "skill skills docs documentation context guide instructions", category: "read" },
   { verbs: "test", objects: "self connection connectivity auth authentication credentials regex", category: "read", unless: "run" },
@@ -203,10 +253,15 @@ export const combinations: readonly Combination[] = [
     last: true,
   },
   { verbs: "apply complete", objects: "migration migrations", category: "execute" },
-  { verbs: "reset", objects: "password passwords counter zoom view mfa", category: "write" },
+  {
+    verbs: "reset",
+    objects: "password passwords counter zoom view mfa session filter filters layout style cursor position",
+    category: "write",
+  },
+  { verbs: "remove", objects: "background backgrounds watermark noise", category: "write" },
   {
     verbs: "clear remove",
-    objects: "filter filters selection field reaction label labels assignee assignees star",
+    objects: "filter filters selection override overrides highlight highlights field reaction label labels assignee assignees star",
     category: "write",
     last: true,
   },
@@ -269,14 +324,19 @@ export const combinations: readonly Combination[] = [
 ];
 
 /** Words a description uses for what is read when a verb such as "run" or "perform" says nothing itself: "Run a find query". */
-export const lightVerbs = words("run execute perform conduct use call generate start build prepare compile trigger initiate");
+export const lightVerbs = words("run execute perform conduct use call generate start build prepare compile");
 export const lightObjects =
   words(`query queries search searches lookup analysis aggregation aggregations check checks find diagnostic diagnostics self-test selftest inspection
-  comparison calculation report select screenshot snapshot list summary overview research request`);
+  comparison calculation probe report select screenshot snapshot list summary overview research request`);
 /** Effects that no noun is spelt like, so that "and send email alerts" needs no article to be believed. */
 export const plainEffects =
   words(`send delete remove execute publish purchase pay insert upload deploy install save notify erase append sends deletes removes executes publishes pays
   inserts uploads deploys installs saves notifies erases appends creates writes adds marks updates posts`);
+
+/** What a later sentence says of how a tool works, or of its answer, as often as of an effect: "It handles pagination", "The link expires". */
+export const weakEffects = words(
+  "handle capture reduce resolve allow unlock expire use make take keep turn begin end raise lower generate open attach log record track map select",
+);
 
 /** Beside these, "run" or "execute" is no mere way of reading. */
 export const codeWords = words(

@@ -1,5 +1,5 @@
 import type { Category } from "./category.ts";
-import { type Combination, combinations, type Kind, verbs, words } from "./vocabulary.ts";
+import { agentThings, brands, type Combination, combinations, type Kind, verbs, words } from "./vocabulary.ts";
 
 /** A verb as the tables know it. `form` is how it was written: `create`, `creates`, `creating`. */
 export interface Verb {
@@ -14,7 +14,7 @@ export const verbLike = /(?:i[sz]e|ify|ate|s)$/;
 
 /** Gerunds that are things ("a listing", "a booking"), so no verbs in a name. */
 const gerundNouns = words(
-  "booking building billing holding listing meeting posting pricing rating reading ring setting shipping staging string testing tracking trading training using",
+  "booking building billing holding hosting listing meeting posting pricing rating reading ring setting shipping staging string testing tracking trading training using",
 );
 
 const lexicon: ReadonlyMap<string, Verb> = new Map(
@@ -52,9 +52,34 @@ export function verbIn(word: string): Verb | undefined {
 
 /** The verb that a token of a name is: in base form, or a gerund that is no thing (`crawling_exa`). A plural such as `updates` is a noun there. */
 export function verbInName(token: string): Verb | undefined {
-  const verb = lexicon.get(token);
+  const verb = lexicon.get(token) ?? prefixed(token);
   if (verb === undefined || verb.kind === "told") return undefined;
   return verb.form === "base" || (verb.form === "ing" && !gerundNouns.has(token)) ? verb : undefined;
+}
+
+/** `reader`, `runner`, `creator`: whoever does a verb. */
+const agents: ReadonlyMap<string, Verb> = new Map(
+  [...lexicon.values()]
+    .filter(({ form, kind }) => form === "base" && kind !== "told")
+    .flatMap((verb): [string, Verb][] => {
+      const stem = verb.base.replace(/e$/, "");
+      return [`${stem}er`, `${stem}or`, `${stem}${stem.slice(-1)}er`].map((agent) => [agent, verb]);
+    })
+    .filter(([agent]) => !agentThings.has(agent) && !lexicon.has(agent)),
+);
+
+/** The verb of the one who does it: a name that ends in `runner` runs something. */
+export function verbOfAgent(token: string): Verb | undefined {
+  return agents.get(token);
+}
+
+const brandSpelling = new RegExp(`(?:${[...brands].join("|")})(?![a-z])`, "g");
+
+/** `resend`, `unset`, `disassociate`: an effect done again or undone. What is read again stays unknown, so that `retail` and `unread` are no verbs. */
+function prefixed(token: string): Verb | undefined {
+  const base = /^(?:un|re|dis|de)(.{3,})$/.exec(token)?.[1];
+  const verb = lexicon.get(base ?? "");
+  return verb?.form === "base" && verb.kind === "verb" && verb.category !== "read" ? verb : undefined;
 }
 
 const longestName = 256;
@@ -64,6 +89,7 @@ const mostTokens = 32;
 export function nameTokens(name: string): string[] {
   return name
     .slice(0, longestName)
+    .replace(brandSpelling, (brand) => ` ${brand.toLowerCase()} `)
     .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
     .replace(/([A-Z])([A-Z][a-z])/g, "$1 $2")
     .toLowerCase()
@@ -108,7 +134,7 @@ const mostSentences = 24;
 export function sentencesOf(description: string): string[][] {
   return description
     .slice(0, longestDescription)
-    .replace(/`[^`]*`/g, " ")
+    .replace(/`[^`]*`|\*+/g, " ")
     .replace(/\[[A-Z _-]{1,24}\]/g, " ")
     .split(/[.!?]\s|[\n;\u2022]|\s[-\u2013\u2014]\s|:\s|\s\|\s/)
     .slice(0, mostSentences)
