@@ -1,9 +1,12 @@
-import type { Admission, Refusal } from "@holdpoint/core";
-import { type HostContext, isObject } from "./langchain-shapes.ts";
+import { type Admission, HoldpointError, type Refusal } from "@holdpoint/core";
+import { type HostContext, isGraphControl, isObject } from "./langchain-shapes.ts";
 
 /**
  * One run of a task of a LangGraph graph. LangGraph delivers the answer to an interrupt by running the interrupted task again from its start, and hands
  * out the answers by the order in which they are asked for; so what a task has asked and done must be known when it runs again.
+ *
+ * INVARIANT: an answer counts for a question that was asked, and for no other. Of what another process asked, the checkpoint tells the last question, whose
+ * answer is the last one; for anything else the person is asked anew.
  */
 export interface TaskRun {
   /** Whether a question can be put to a person through this graph: it has a checkpointer to wait with. */
@@ -11,7 +14,7 @@ export interface TaskRun {
   /** True where the task has been run before and was interrupted. */
   readonly resumed: boolean;
   /** Puts a question to the person behind the graph, or gives the answer. Throws LangGraph's interrupt while there is none. */
-  ask(question: Question): unknown;
+  ask(question: Question): Promise<unknown>;
   /** Takes the answers that this task has had before, in their order, so that a tool which interrupts by itself gets its own. */
   takeAnswers(): void;
   /** What is known of a call since an earlier run of the task. */
@@ -26,9 +29,10 @@ export interface TaskRun {
   end(call: string, interrupted: boolean): void;
 }
 
-interface Question {
+export interface Question {
+  /** Names what the person is shown: equal questions have one answer. */
   readonly id: string;
-  /** What the host's approval screen is shown. */
+  /** What the host's approval screen is shown, and the checkpoint keeps. */
   readonly value: unknown;
   /** Milliseconds since the epoch, by the guard's clock. */
   readonly askedAt: number;
@@ -44,8 +48,11 @@ type Kept =
   /** A person made another call of it. */
   | { readonly kind: "renamed"; readonly name: string; readonly args: unknown };
 
+/** A question by its place among the answers of its task; `undefined` for one that is not known here. */
+type Placed = (Question & { readonly asked: boolean }) | undefined;
+
 interface Task {
-  readonly questions: Question[];
+  readonly questions: Placed[];
   answered: number;
   readonly kept: Map<string, Kept>;
   readonly calls: Set<string>;
@@ -59,8 +66,11 @@ export const lateAnswer = Symbol("an answer that came too late");
 
 const mostTasks = 1_000;
 
+/** Reads what a task was interrupted with as a question of ours; `undefined` where it is none. */
+export type ReadQuestion = (value: unknown) => Question | undefined;
+
 /** Keeps the interrupted tasks of one middleware or tool set: the newest 1,000, in this process. */
-export function createTasks(): (host: HostContext) => TaskRun | undefined {
+export function createTasks(readQuestion: ReadQuestion): (host: HostContext) => TaskRun | undefined {
   const tasks = new Map<string, Task>();
   const runs = new WeakMap<object, TaskRun>();
 
@@ -97,6 +107,7 @@ export function createTasks(): (host: HostContext) => TaskRun | undefined {
       run = startRun(
         task,
         place.interrupt,
+        async () => readQuestion(await interruptedWith(place.configurable)),
         () => tasks.set(place.id, task),
         () => tasks.delete(place.id),
       );
@@ -106,16 +117,24 @@ export function createTasks(): (host: HostContext) => TaskRun | undefined {
   };
 }
 
-function startRun(task: Task, interrupt: ((value: unknown) => unknown) | undefined, remember: () => void, forget: () => void): TaskRun {
+function startRun(
+  task: Task,
+  interrupt: ((value: unknown) => unknown) | undefined,
+  lastAsked: () => Promise<Question | undefined>,
+  remember: () => void,
+  forget: () => void,
+): TaskRun {
+  const put = interrupt ?? cannotInterrupt;
   const answers: unknown[] = [];
   let thrown: { readonly error: unknown } | undefined;
+  let recalling: Promise<void> | undefined;
 
   function answerTo(index: number): unknown {
     while (answers.length <= index) {
       // One question at a time: a second one asked now would be given the answer to the first.
       if (thrown) throw thrown.error;
       try {
-        answers.push(interrupt?.(task.questions[answers.length]?.value));
+        answers.push(put(task.questions[answers.length]?.value));
       } catch (error) {
         thrown = { error };
         throw error;
@@ -125,15 +144,39 @@ function startRun(task: Task, interrupt: ((value: unknown) => unknown) | undefin
     return answers[index];
   }
 
+  /** Takes over from a process that has asked before: all the answers there are, of which the last is for the question in the checkpoint. */
+  async function recall(): Promise<void> {
+    const question = await lastAsked();
+    if (!question || task.questions.length > 0) return;
+    try {
+      for (;;) answers.push(put(question.value));
+    } catch (error) {
+      if (!isGraphControl(error)) throw error;
+    }
+    if (answers.length > 0) task.questions.push(...Array(answers.length - 1).fill(undefined), { ...question, asked: true });
+    task.answered = answers.length;
+  }
+
   return {
     canInterrupt: interrupt !== undefined,
     resumed: task.interrupted.size > 0,
     attempts: new Map(),
-    ask(question) {
-      let index = task.questions.findIndex(({ id }) => id === question.id);
-      if (index < 0) index = task.questions.push(question) - 1;
-      const answer = answerTo(index);
-      return question.askedAt >= (task.questions[index]?.expiresAt ?? 0) ? lateAnswer : answer;
+    async ask(question) {
+      if (task.questions.length === 0) recalling ??= recall();
+      await recalling;
+      for (;;) {
+        let index = task.questions.findIndex((other) => other?.id === question.id);
+        if (index < 0) index = task.questions.push({ ...question, asked: false }) - 1;
+        const known = task.questions[index];
+        try {
+          const answer = answerTo(index);
+          if (known?.asked) return question.askedAt >= known.expiresAt ? lateAnswer : answer;
+        } catch (error) {
+          if (answers.length === index) task.questions[index] = { ...question, asked: true };
+          throw error;
+        }
+        task.questions.splice(index, 0, undefined);
+      }
     },
     takeAnswers() {
       if (task.answered > 0) answerTo(task.answered - 1);
@@ -159,6 +202,10 @@ function startRun(task: Task, interrupt: ((value: unknown) => unknown) | undefin
   };
 }
 
+function cannotInterrupt(): never {
+  throw new HoldpointError("configuration", "a graph without a checkpointer cannot wait for a person");
+}
+
 /** LangGraph's names for these are its own, and the same since 1.0: without them a call is held, or refused, as outside of a graph. */
 function placeOf({ configurable, interrupt }: HostContext) {
   const scratchpad = configurable?.["__pregel_scratchpad"];
@@ -167,7 +214,31 @@ function placeOf({ configurable, interrupt }: HostContext) {
   const waits = configurable["__pregel_checkpointer"] !== undefined && typeof interrupt === "function";
   return {
     id: JSON.stringify([thread_id, checkpoint_ns]),
+    configurable,
     scratchpad,
     interrupt: waits ? (interrupt as (value: unknown) => unknown) : undefined,
   };
+}
+
+/** What the checkpoint says that this task was last interrupted with; `undefined` where that cannot be told. */
+async function interruptedWith(configurable: Readonly<Record<string, unknown>>): Promise<unknown> {
+  const { thread_id, checkpoint_ns, checkpoint_map, __pregel_checkpointer: saver, __pregel_task_id: task } = configurable;
+  if (!isObject(saver) || typeof saver["getTuple"] !== "function" || typeof task !== "string") return undefined;
+  // The last part of a task's own name space is the task itself.
+  const graph = String(checkpoint_ns ?? "")
+    .split("|")
+    .slice(0, -1)
+    .join("|");
+  const checkpoint_id = isObject(checkpoint_map) ? checkpoint_map[graph] : undefined;
+  try {
+    const tuple: unknown = await saver["getTuple"]({ configurable: { thread_id, checkpoint_ns: graph, checkpoint_id } });
+    const writes = isObject(tuple) ? tuple["pendingWrites"] : undefined;
+    const own = Array.isArray(writes)
+      ? writes.filter((write) => Array.isArray(write) && write[0] === task && write[1] === "__interrupt__")
+      : [];
+    const [interrupted, ...more] = own.flatMap((write) => write[2]);
+    return more.length === 0 && isObject(interrupted) ? interrupted["value"] : undefined;
+  } catch {
+    return undefined;
+  }
 }

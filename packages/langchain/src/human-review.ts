@@ -1,11 +1,22 @@
-import { type ApprovalRequest, type Approver, canonicalJson, type JsonObject, printable, suspend, type Verdict } from "@holdpoint/core";
-import { lateAnswer, type TaskRun } from "./graph-task.ts";
+import {
+  type ApprovalRequest,
+  type Approver,
+  canonicalJson,
+  type JsonObject,
+  printable,
+  suspend,
+  takeSnapshot,
+  type Verdict,
+} from "@holdpoint/core";
+import { lateAnswer, type Question, type TaskRun } from "./graph-task.ts";
 import { isGraphControl, isObject } from "./langchain-shapes.ts";
 
 /** What LangChain's human-in-the-loop middleware interrupts a graph with (`HITLRequest`), so that screens made for it show this one too. */
 export interface ReviewRequest {
   readonly actionRequests: readonly { readonly name: string; readonly args: JsonObject; readonly description: string }[];
   readonly reviewConfigs: readonly { readonly actionName: string; readonly allowedDecisions: readonly ("approve" | "edit" | "reject")[] }[];
+  /** Milliseconds since the epoch: an answer that comes later refuses. */
+  readonly "holdpoint/expiresAt": number;
 }
 
 /** A reviewer turned the call into a call of another tool. */
@@ -31,22 +42,15 @@ export function reviewer(name: string, run: TaskRun, decided: ReadonlyMap<string
   const review: { approve: Approver; asked: boolean; renamed: Renamed | undefined } = { approve, asked: false, renamed: undefined };
   return review;
 
-  function approve(request: ApprovalRequest): Verdict {
+  async function approve(request: ApprovalRequest): Promise<Verdict> {
     review.asked = true;
-    return verdictOf(decided.has(request.id) ? decided.get(request.id) : answerTo(request), name, (renamed) => {
+    return verdictOf(decided.has(request.id) ? decided.get(request.id) : await answerTo(request), name, (renamed) => {
       review.renamed = renamed;
     });
   }
-  function answerTo(request: ApprovalRequest): unknown {
-    const { server, tool, fingerprint, rules } = request;
-    const question = {
-      id: canonicalJson([server, tool, fingerprint, rules, request.arguments]),
-      value: reviewRequest([{ name, asked: request }]),
-      askedAt: request.requestedAt,
-      expiresAt: request.expiresAt,
-    };
+  async function answerTo(request: ApprovalRequest): Promise<unknown> {
     try {
-      const answer = run.ask(question);
+      const answer = await run.ask(reviewQuestion([{ name, asked: request }]));
       return answer === lateAnswer ? answer : decisionsOf(answer, 1)[0];
     } catch (error) {
       throw isGraphControl(error) ? suspend(error) : error;
@@ -54,11 +58,24 @@ export function reviewer(name: string, run: TaskRun, decided: ReadonlyMap<string
   }
 }
 
-export function reviewRequest(calls: readonly { readonly name: string; readonly asked: ApprovalRequest }[]): ReviewRequest {
-  return {
-    actionRequests: calls.map(({ name, asked }) => ({ name, args: asked.arguments, description: descriptionOf(name, asked) })),
+/** What a person is shown is what the answer is for: the description ends in the fingerprint, which tells apart what is not shown, secrets and the rules. */
+export function reviewQuestion(calls: readonly { readonly name: string; readonly asked: ApprovalRequest }[]): Question {
+  const actionRequests = calls.map(({ name, asked }) => ({ name, args: asked.arguments, description: descriptionOf(name, asked) }));
+  const expiresAt = Math.min(...calls.map(({ asked }) => asked.expiresAt));
+  const value: ReviewRequest = {
+    actionRequests,
     reviewConfigs: calls.map(({ name }) => ({ actionName: name, allowedDecisions: ["approve", "edit", "reject"] })),
+    "holdpoint/expiresAt": expiresAt,
   };
+  return { id: canonicalJson(actionRequests), value, askedAt: Math.max(...calls.map(({ asked }) => asked.requestedAt)), expiresAt };
+}
+
+/** The question that a graph was interrupted with, as its checkpoint keeps it; `undefined` for an interrupt of somebody else. */
+export function readReviewQuestion(value: unknown): Question | undefined {
+  const { actionRequests, "holdpoint/expiresAt": expiresAt } = isObject(value) ? value : {};
+  const shown = takeSnapshot(actionRequests);
+  if (!shown.ok || typeof expiresAt !== "number") return undefined;
+  return { id: canonicalJson(shown.value), value, askedAt: 0, expiresAt };
 }
 
 /** The decisions of an answer, where they are as many as the questions. */

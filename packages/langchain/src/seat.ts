@@ -13,8 +13,8 @@ import {
   type Session,
   takeSnapshot,
 } from "@holdpoint/core";
-import { createTasks, lateAnswer, type TaskRun } from "./graph-task.ts";
-import { decisionsOf, type Renamed, reviewer, reviewRequest } from "./human-review.ts";
+import { createTasks, lateAnswer, type Question, type TaskRun } from "./graph-task.ts";
+import { decisionsOf, type Renamed, readReviewQuestion, reviewer, reviewQuestion } from "./human-review.ts";
 import { type HostContext, isInterrupt } from "./langchain-shapes.ts";
 import { type NameOptions, type Placed, placing } from "./tool-names.ts";
 
@@ -90,7 +90,7 @@ const byName = new Set(["no_policy", "hidden", "default_deny"]);
 export function createSeat(session: Session, options: GuardOptions): Seat {
   const guard = guardOf(session);
   const place = placing(guard, options);
-  const runOf = createTasks();
+  const runOf = createTasks(readReviewQuestion);
   /** Decisions that were given for several calls at once, by the id of the request; the newest 1,000. */
   const decided = new Map<string, unknown>();
 
@@ -128,13 +128,11 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
   }
 
   /** Files the request for a call that is held. A call that cannot be known again is asked about when it is made. */
-  async function file(
-    call: SeatCall,
-  ): Promise<{ readonly name: string; readonly binding: string; readonly asked: ApprovalRequest } | undefined> {
+  async function file(call: SeatCall): Promise<{ readonly name: string; readonly asked: ApprovalRequest } | undefined> {
     if (call.id === undefined) return undefined;
     const request = requestFor(call);
     const would = await guard.ask(request);
-    return would.outcome === "hold" && would.request ? { name: call.name, binding: would.binding, asked: would.request } : undefined;
+    return would.outcome === "hold" && would.request ? { name: call.name, asked: would.request } : undefined;
   }
 
   /** The admission under which a tool that has interrupted the graph goes on, unless the policy refuses the call by now. */
@@ -174,12 +172,7 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
       if (!run?.canInterrupt || options.approval === "in_place") return;
       const held = (await Promise.all(calls.map(file))).filter((each) => each !== undefined);
       if (held.length === 0) return;
-      const answer = run.ask({
-        id: canonicalJson(held.map(({ binding }) => binding)),
-        value: reviewRequest(held),
-        askedAt: Math.max(...held.map(({ asked }) => asked.requestedAt)),
-        expiresAt: Math.min(...held.map(({ asked }) => asked.expiresAt)),
-      });
+      const answer = await answerOf(run, reviewQuestion(held));
       const decisions = answer === lateAnswer ? held.map(() => lateAnswer) : decisionsOf(answer, held.length);
       for (const [index, { asked }] of held.entries()) decided.set(asked.id, decisions[index]);
       while (decided.size > mostDecided) decided.delete(decided.keys().next().value as string);
@@ -231,6 +224,20 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
       }
     },
   };
+}
+
+/** Asks as a step of its own, which is over with the answer. */
+async function answerOf(run: TaskRun, question: Question): Promise<unknown> {
+  run.begin(nameless);
+  let interrupted = false;
+  try {
+    return await run.ask(question);
+  } catch (error) {
+    interrupted = isInterrupt(error);
+    throw error;
+  } finally {
+    run.end(nameless, interrupted);
+  }
 }
 
 async function settled<T>(
