@@ -1,6 +1,6 @@
 import canonicalize from "canonicalize";
 import { sha256Hex } from "./hashing.ts";
-import type { Json } from "./json-snapshot.ts";
+import type { Json, JsonObject } from "./json-snapshot.ts";
 
 /**
  * The one text of a JSON value (RFC 8785): equal values, whatever the order of their keys, have equal texts.
@@ -9,15 +9,9 @@ import type { Json } from "./json-snapshot.ts";
  * first, need the library's slower way.
  */
 export function canonicalJson(value: Json): string {
-  return inOrder(value) ? JSON.stringify(value) : canonicalOf(value);
+  if (inOrder(value)) return JSON.stringify(value);
+  return hasIntegerKey(value) ? (canonicalize(value) as string) : JSON.stringify(sortKeys(value));
 }
-
-function canonicalOf(value: Json): string {
-  const sorted = sortKeys(value);
-  return sorted === hasIntegerKey ? (canonicalize(value) as string) : JSON.stringify(sorted);
-}
-
-const hasIntegerKey = Symbol("integer key");
 
 /** Whether every object's keys stand in order already. */
 function inOrder(value: Json): boolean {
@@ -25,30 +19,35 @@ function inOrder(value: Json): boolean {
   if (Array.isArray(value)) return value.every(inOrder);
   let last = "";
   for (const key of Object.keys(value)) {
-    if (key < last || !inOrder((value as Record<string, Json>)[key] as Json)) return false;
+    if (key < last || !inOrder((value as JsonObject)[key] as Json)) return false;
     last = key;
   }
   return true;
 }
 
-function sortKeys(value: Json): unknown {
-  if (value === null || typeof value !== "object") return value;
-  if (Array.isArray(value)) {
-    const elements = value.map(sortKeys);
-    return elements.includes(hasIntegerKey) ? hasIntegerKey : elements;
-  }
-  const sorted: Record<string, unknown> = Object.create(null);
-  for (const key of Object.keys(value).sort()) {
-    const part = sortKeys((value as Record<string, Json>)[key] as Json);
-    if (part === hasIntegerKey || startsWithDigit(key)) return hasIntegerKey;
-    sorted[key] = part;
-  }
-  return sorted;
+function hasIntegerKey(value: Json): boolean {
+  if (value === null || typeof value !== "object") return false;
+  if (Array.isArray(value)) return value.some(hasIntegerKey);
+  for (const key of Object.keys(value)) if (startsWithDigit(key) || hasIntegerKey((value as JsonObject)[key] as Json)) return true;
+  return false;
 }
 
 function startsWithDigit(key: string): boolean {
   const code = key.charCodeAt(0);
   return code >= 48 && code <= 57;
+}
+
+function sortKeys(value: Json): Json {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(sortKeys);
+  // Equal shapes share one layout in the engine, which an object without a prototype never does.
+  const sorted: Record<string, Json> = {};
+  for (const key of Object.keys(value).sort()) {
+    const part = sortKeys((value as JsonObject)[key] as Json);
+    if (key === "__proto__") Object.defineProperty(sorted, key, { value: part, enumerable: true });
+    else sorted[key] = part;
+  }
+  return sorted;
 }
 
 /** SHA-256 over the canonical text, in lower-case hexadecimal. */
