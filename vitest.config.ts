@@ -19,7 +19,7 @@ const shared = { ...seeded, isolate: false };
 export default defineConfig({
   test: {
     reporters: ["default", new CountReporter()],
-    globalSetup: "./test/store-requirements.ts",
+    globalSetup: ["./test/store-requirements.ts", "./test/scratch-folder.ts"],
     // Many tests wait for servers, stores and timers: one worker for each core but one, the default, leaves a small machine idle.
     maxWorkers: Math.max(4, availableParallelism()),
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
