@@ -7,7 +7,7 @@ import { ToolNode } from "@langchain/langgraph/prebuilt";
 import { createAgent, toolRetryMiddleware } from "langchain";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { ask, type Calls, canaries, loose, modelCalling, setGuard, told } from "./setting.ts";
+import { ask, type Calls, canaries, loose, modelCalling, refunds, setGuard, told } from "./setting.ts";
 
 type Interrupted = { readonly __interrupt__?: readonly { readonly id: string; readonly value: ReviewRequest }[] };
 
@@ -239,6 +239,35 @@ test("a call that was interrupted by its tool is refused on resume where the pol
   const { messages } = await agent.invoke(new Command({ resume: "yes" }) as never, thread);
   expect(told(messages)).toEqual([["error", "[HOLDPOINT DENIED] Tool `look` is not available."]]);
   expect([finished, audit.events.filter(({ type }) => type === "outcome")]).toMatchObject([false, []]);
+});
+
+test("[nothing-leaves-unchecked] a call that was interrupted by its tool, and that another rule holds by then, is asked about before it goes on", async () => {
+  const { session, guard, charged, decisions } = setGuard();
+  const got: unknown[] = [];
+  const pay = tool(({ amount }) => `paid ${amount} from ${got.push(interrupt("which account?"))}`, {
+    name: "pay",
+    description: "",
+    schema: z.object({ amount: z.number() }),
+  });
+  const thread = { configurable: { thread_id: "t" } };
+  const agent = createAgent({
+    model: modelCalling([{ name: "pay", args: { amount: 50 } }]),
+    tools: [pay],
+    checkpointer: new MemorySaver(),
+    middleware: [holdpointMiddleware(session)],
+  });
+  const resume = (resume: unknown) => agent.invoke(new Command({ resume }) as never, thread);
+  const approve = { decisions: [{ type: "approve" }] };
+  await agent.invoke(ask, thread);
+  await resume(approve);
+  guard.update({ ...refunds, tools: { pay: { ...refunds.tools?.["pay"], require_approval: [{ conditions: [], reason: "The board" }] } } });
+  const [held] = interruptsOf(await resume("savings"));
+  expect([held?.value.actionRequests[0]?.description, got]).toEqual([expect.stringContaining("The board"), []]);
+  // The answer that came while the call was held is nobody's: the tool asks again.
+  expect(interruptsOf(await resume(approve))[0]?.value).toBe("which account?");
+  expect(told((await resume("checking")).messages)).toEqual([["success", "paid 50 from 1"]]);
+  expect([got, charged("payments")]).toEqual([["checking"], 2]);
+  expect(decisions().map(({ outcome }) => outcome)).toEqual(["allow", "allow"]);
 });
 
 test("[decided-once] a retried call that a person approved by interrupt is asked about once and charged for each attempt", async () => {

@@ -4,7 +4,7 @@ import { tool } from "@langchain/core/tools";
 import { type AgentMiddleware, fakeModel } from "langchain";
 import { z } from "zod";
 
-const refunds: PolicyDocument = {
+export const refunds: PolicyDocument = {
   version: "1",
   default: "deny",
   hide: ["secret"],

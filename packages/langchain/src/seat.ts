@@ -135,14 +135,24 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
     return would.outcome === "hold" && would.request ? { name: call.name, asked: would.request } : undefined;
   }
 
-  /** The admission under which a tool that has interrupted the graph goes on, unless the policy refuses the call by now. */
-  async function reopen(admission: Admission, request: CallRequest, run: TaskRun): Promise<Admission | Refusal> {
-    const now = await guard.preview({ ...request, arguments: admission.arguments });
-    if (now.outcome !== "deny") {
+  /** The admission under which a tool that has interrupted the graph goes on. Where the policy now asks for more, what goes on is an attempt of its own. */
+  async function reopen(
+    call: SeatCall,
+    admission: Admission,
+    request: CallRequest,
+    run: TaskRun,
+    key: string,
+  ): Promise<Admission | Refusal | Renaming> {
+    const now = await guard.preview({ ...request, arguments: admission.arguments, attemptOf: admission });
+    if (now.outcome === "allow") {
       run.takeAnswers();
       return admission;
     }
-    await admission.settle({ kind: "unknown", reason: "refused when it was resumed" });
+    await admission.settle({ kind: "unknown", reason: "decided anew when it was resumed" });
+    if (now.outcome === "hold") {
+      run.attempts.set(key, { admission, edited: admission.edited });
+      return admit(call, request, run, key);
+    }
     const { outcome: _outcome, ...refusal } = now;
     return guard.refuse(request, refusal);
   }
@@ -191,7 +201,8 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
       run?.begin(key ?? nameless);
       let interrupted = false;
       try {
-        const admitted = kept && run ? await reopen(kept.admission, request, run) : await admit(call, request, run, key);
+        const admitted =
+          kept && run && key !== undefined ? await reopen(call, kept.admission, request, run, key) : await admit(call, request, run, key);
         if (admitted.outcome !== "allow") {
           if (admitted.outcome === "deny") {
             if (admitted.code === "cancelled" && request.signal?.aborted) throw request.signal.reason;
