@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "..");
@@ -10,6 +10,7 @@ const pages = [
   ...readdirSync(join(root, "docs"))
     .filter((file) => file.endsWith(".md"))
     .map((file) => join("docs", file)),
+  ...readdirSync(join(root, "packages")).map((name) => join("packages", name, "README.md")),
 ];
 
 interface Fence {
@@ -55,11 +56,11 @@ test("every other TypeScript block of every page compiles, under the strictest o
   const where = new Map<string, string>();
   for (const { page, line, source, code } of fences) {
     if (source?.includes("#")) continue;
-    const folder = join(place, basename(page, ".md"));
+    const folder = join(place, dirname(page), basename(page, ".md"));
     mkdirSync(folder, { recursive: true });
     const name = source ? basename(source) : `line-${line}.ts`;
     writeFileSync(join(folder, name), `${code}\nexport {};\n`);
-    where.set(`${basename(page, ".md")}/${name}`, `${page}:${line}`);
+    where.set(join(dirname(page), basename(page, ".md"), name), `${page}:${line}`);
   }
   const options = {
     extends: join(root, "tsconfig.base.json"),
