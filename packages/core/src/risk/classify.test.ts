@@ -209,6 +209,25 @@ test("a machine's snapshot and a record's conversion are writes, a page's snapsh
   expect(category("convert_currency", "Convert an amount")).toBe("read");
 });
 
+test("what a description does to nothing is not done, and what another's model does is", () => {
+  expect(category("animation_read", "Inspect an animation. This changes and previews nothing.")).toBe("read");
+  expect(category("computer_use_agent", "This tool utilizes a model to autonomously execute tasks in a browser")).toBe("execute");
+  expect(category("computer_use_agent", "Utilizes a model to find pages")).toBe("read");
+});
+
+test("the object that the description adds to the name's verb counts", () => {
+  expect(category("pty_write", "Write input to a terminal session")).toBe("execute");
+  expect(category("note_write", "Write a note")).toBe("write");
+  expect(category("map_site", "Map a website's structure")).toBe("read");
+});
+
+test("a method that is kept is not called", () => {
+  const properties = { method: { enum: ["GET", "DELETE"] } };
+  expect(category("add_mock_rule", "Add a rule", properties)).toBe("write");
+  expect(category("mock", "Mocks a service", properties)).toBe("execute");
+  expect(category("describe_tables", "Describes tables", { force_update: { type: "boolean" } })).toBe("write");
+});
+
 test("a flag that shapes the answer has no effect on the world", () => {
   expect(category("search", "Searches", { remove_duplicates: { type: "boolean" } })).toBe("read");
   expect(category("search", "Searches", { remove_files: { type: "boolean" } })).toBe("write");

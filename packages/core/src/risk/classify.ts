@@ -130,7 +130,7 @@ const plainReads: ReadonlySet<string> = words(
   calculate estimate preview summarize summarise reflect browse explore`,
 );
 const idioms: ReadonlySet<string> = words(
-  "generate make take use open load connect select authenticate index report map review format resolve",
+  "generate make take use open load connect select authenticate index report map review format resolve test",
 );
 
 /** A firm name is believed, and the description can make it graver; a guess, or no verb at all, gives way to the description. */
@@ -142,9 +142,9 @@ function weigh(name: Reading | undefined, description: Reading | undefined): Cat
   }
   if (name.category === "read") return description.firmness === "verb" ? raised(name, description) : name.category;
   const critical = description.category === "destructive" || description.category === "financial";
-  return (critical || vagueVerbs.has(name.verb ?? "")) && description.firmness === "verb"
-    ? graver(name.category, description.category)
-    : name.category;
+  // "Write input to a terminal" of a `pty_write`: the same verb, whose object only the description tells.
+  const told = critical || vagueVerbs.has(name.verb ?? "") || (description.category === "execute" && description.verb === name.verb);
+  return told && description.firmness === "verb" ? graver(name.category, description.category) : name.category;
 }
 
 /** A read by name that is described as an effect is that effect; "Generate a list" or "Create a summary" of a `get_…` is no effect. */

@@ -43,7 +43,7 @@ export function readDescription(description: string): Reading | undefined {
 
 const kana = /[\u3040-\u30ff]/;
 
-/** A Chinese description opens with its verb, a Japanese one ends with it. A guess: without a grammar of these, a name's verb is surer. */
+/** A Chinese description opens with its verb, a Japanese one ends with it. */
 function readCjk(description: string): Reading | undefined {
   const [sentence = ""] = description.slice(0, 400).split(/[\u3002\n(\uff08;\uff1b]/);
   if (!/[\u3040-\u30ff\u4e00-\u9fff]/.test(sentence)) return undefined;
@@ -53,7 +53,7 @@ function readCjk(description: string): Reading | undefined {
     .sort((one, other) => one.at - other.at);
   const decides = kana.test(sentence) ? places.at(-1) : places[0];
   if (decides === undefined) return undefined;
-  return { category: decides.category, because: `the description says "${decides.verb}"`, firmness: "guess", objects: [] };
+  return { category: decides.category, because: `the description says "${decides.verb}"`, firmness: "verb", objects: [] };
 }
 
 const cjk = (Object.entries(cjkVerbs) as [Category, string][]).flatMap(([category, list]) =>
@@ -87,10 +87,11 @@ function withoutMeans(sentence: readonly string[]): readonly string[] {
   const asked = sentence
     .slice(0, 20)
     .join(" ")
-    .match(/^when .*?(?:use|call|invoke|run) this (?:tool|function|method|endpoint|command) to /);
+    .match(/^(?:when|if) .*?(?:use|call|invoke|run) this (?:tool|function|method|endpoint|command) to /);
   if (asked) return sentence.slice(asked[0].split(" ").length - 1);
-  const to = /^uses?$/.test(sentence[0] ?? "") ? sentence.slice(0, 10).indexOf("to") : -1;
-  return to === -1 ? sentence : sentence.slice(to + 1);
+  const use = sentence.slice(0, 4).findIndex((word) => /^(?:use|utili[sz]e|leverage|employ)s?$/.test(word));
+  const to = use !== -1 && sentence.slice(0, use).every((word) => openers.has(word)) ? sentence.slice(0, use + 10).indexOf("to") : -1;
+  return to <= use ? sentence : sentence.slice(to + 1);
 }
 
 function readVerb(verb: Verb, sentence: readonly string[], at: number): Reading {

@@ -77,7 +77,7 @@ function agreed(found: readonly Found[], tokens: readonly string[], described: s
   const verb = found.find(({ base, category }) => base === described && category === "read");
   if (verb === undefined || tokens.some((token) => conjunctions.has(token))) return undefined;
   const effects = found.filter(({ category }) => category !== "read");
-  const acts = effects.some(({ at }) => (at > verb.at && at === tokens.length - 1) || (at === 0 && verb.at === 1));
+  const acts = effects.some(({ at }) => (at > verb.at && at === tokens.length - 1) || (at === 0 && verb.at === 1 && tokens.length === 2));
   return acts ? undefined : verb;
 }
 

@@ -56,10 +56,12 @@ function chosenOperation({ name, tokens, choices }: Parameter, named: Reading | 
   if (!operationNames.has(tokens.join("_")) && !operationNames.has(tokens.at(-1) ?? "")) return [];
   const filters = named?.firmness === "verb" && filterable.has(named.verb ?? "");
   if (filters && !choices.some((choice) => /^get$/i.test(choice) || readName(choice)?.category === "read")) return [];
+  // `add_mock_rule` keeps a method, `fetch` uses it.
+  const describesRequest = named?.firmness === "verb" && named.category === "write";
   return choices.flatMap((choice): Shape[] => {
     const because = `parameter \`${name}\` can be \`${choice.slice(0, 40)}\``;
     if (tokens.at(-1) === "method" && /^[A-Z]+$/.test(choice) && httpMethods.has(choice.toLowerCase()))
-      return [{ category: "execute", because }];
+      return describesRequest ? [] : [{ category: "execute", because }];
     const reading = readName(choice);
     return reading && reading.category !== "read" ? [{ category: reading.category, because }] : [];
   });
@@ -69,7 +71,7 @@ function chosenOperation({ name, tokens, choices }: Parameter, named: Reading | 
 function flag({ name, tokens, types }: Parameter, soFar: Category | undefined): Shape[] {
   if (soFar !== "read" && soFar !== undefined) return [];
   const joined = tokens.join("");
-  const trial = joined === "dryrun" || joined === "confirm" || joined === "confirmed";
+  const trial = /^(?:dryrun|confirm|confirmed|forceupdate|forceoverwrite|forcewrite)$/.test(joined);
   const deletes = flagVerbs.has(tokens[0] ?? "") && !shapesAnswer.has(tokens[1] ?? "");
   if (!types.includes("boolean") || !(trial || deletes)) return [];
   return [{ category: "write", because: `the flag \`${name}\` shows that a call can have an effect` }];

@@ -47,7 +47,7 @@ export const verbs: Readonly<Record<Category, Readonly<Partial<Record<Kind, stri
       dispatch orchestrate act click tap press swipe scroll navigate hover doubleclick start stop pause suspend automate recompile boot
       hibernate wake perform exploit bruteforce fuzz attack transact`,
     either: `run trigger call build scale test drain cordon uncordon operate play drag shell bash terminal python repl powershell cmd npm npx pip cargo
-      resume retry replay control continue`,
+      resume retry replay control continue visit`,
     noun: "command script process eval ssh drive kubectl adb gcloud",
   },
   destructive: {
@@ -100,6 +100,8 @@ export const phrasalVerbs: Readonly<Record<string, Category>> = {
   "terraform plan": "read",
   "compose up": "execute",
   "compose down": "execute",
+  "go back": "execute",
+  "go forward": "execute",
   "power on": "execute",
   "power off": "execute",
   "power cycle": "execute",
@@ -129,7 +131,7 @@ export const nounPairs: ReadonlySet<string> = new Set(
     contact list, issue type, log group, log stream, log entry, share link, upload link, import job, export job, call stack,
     file system, make file, set list, data set, rule set, result set, change set, record type, address book, search index,
     search engine, search console, query plan, build status, run status, delete status, update status, create status,
-    link preview, purchase invoice, purchase receipt, purchase history`.split(/,\s+/),
+    link preview, computer use, purchase invoice, purchase receipt, purchase history`.split(/,\s+/),
 );
 
 /** A thing that is looked at: a name or a description that is nothing but such a noun ("db-stats") is a read, unless something else speaks. */
@@ -160,7 +162,7 @@ export const agentThings = words("browser user helper counter order number buffe
  * Verbs of Chinese and Japanese descriptions, which are found anywhere in the first sentence; its leading verb decides in Chinese, the closing one in Japanese.
  */
 export const cjkVerbs: Readonly<Record<Category, string>> = {
-  read: "获取 查询 搜索 检索 列出 查看 查找 读取 返回 计算 检查 分析 解析 獲取 查詢 搜尋 取得 検索 一覧 表示 確認 参照 閲覧 照会",
+  read: "获取 查询 转换 解析为 规划 测量 提供 推荐 翻译 识别 導航 搜索 检索 列出 查看 查找 读取 返回 计算 检查 分析 解析 獲取 查詢 搜尋 取得 検索 一覧 表示 確認 参照 閲覧 照会",
   write:
     "创建 新增 添加 更新 修改 编辑 上传 保存 写入 设置 发送 提交 移动 复制 重命名 生成 創建 發送 作成 追加 編集 変更 設定 送信 登録 保存 切り替え アップロード",
   execute: "执行 运行 调用 启动 停止 重启 部署 触发 点击 執行 実行 起動 再起動 デプロイ",
@@ -227,7 +229,7 @@ export const combinations: readonly Combination[] = [
     category: "write",
   },
   { verbs: "take capture", objects: "screenshot screenshots snapshot snapshots heapsnapshot photo", category: "read" },
-  { verbs: "open", objects: "node nodes file document resource page", category: "read" },
+  { verbs: "open", objects: "node nodes file document resource page details detail info", category: "read" },
   { verbs: "open launch", objects: "app application url browser program terminal link tab simulator emulator editor", category: "execute" },
   { verbs: "open close reduce", objects: "position positions", category: "financial" },
   { verbs: "load", objects: "skill skills docs documentation context guide instructions", category: "read" },

@@ -151,6 +151,7 @@ function wordsOf(text: string): string[] {
       .match(/[\p{L}\p{N}_'-]+|[,/&]/gu) ?? []
   )
     .filter((word) => !/.[_]./.test(word))
+    .map((word) => word.replace(/'s$/, ""))
     .slice(0, 80);
 }
 
@@ -159,7 +160,8 @@ const negations = words(
 );
 const reach = 6;
 
-/** Whether the word at this place is denied: "do NOT attempt bulk", "without deleting". */
+/** Whether the word at this place is denied: "do NOT attempt bulk", "without deleting", "changes and previews nothing". */
 export function isNegated(sentence: readonly string[], at: number): boolean {
-  return sentence.slice(Math.max(0, at - reach), at).some((word) => negations.has(word));
+  const denied = sentence.slice(Math.max(0, at - reach), at).some((word) => negations.has(word));
+  return denied || sentence.slice(at + 1, at + 4).includes("nothing");
 }
