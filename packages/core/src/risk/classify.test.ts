@@ -228,6 +228,15 @@ test("a method that is kept is not called", () => {
   expect(category("describe_tables", "Describes tables", { force_update: { type: "boolean" } })).toBe("write");
 });
 
+test("of a schema with more operations than are read nothing is called a read, and judging it takes no longer", () => {
+  const many = Array.from({ length: 201 }, (_, at) => `get_${at}`);
+  expect(category("item", "Gets an item", { action: { enum: many.slice(0, 200) } })).toBe("read");
+  expect(category("item", "Gets an item", { action: { enum: many } })).toBe("write");
+  const wide = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`x${at}_action`, { enum: many }]));
+  expect(category("item", "Gets an item", wide)).toBe("write");
+  expect(category("item", "Gets an item", { action: { enum: ["delete", ...many] } })).toBe("destructive");
+});
+
 test("a flag that shapes the answer has no effect on the world", () => {
   expect(category("search", "Searches", { remove_duplicates: { type: "boolean" } })).toBe("read");
   expect(category("search", "Searches", { remove_files: { type: "boolean" } })).toBe("write");

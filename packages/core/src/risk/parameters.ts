@@ -20,7 +20,7 @@ export interface Parameters {
 }
 
 const mostRead = 200;
-const mostChoices = 100;
+const mostChoices = 500;
 const longestText = 500;
 
 /** The parameters that a schema declares, also those of its top-level `allOf`, `anyOf` and `oneOf`. A server's schema is hostile input: nothing here throws or recurses further. */
@@ -67,8 +67,9 @@ function readParameter(name: string, schema: unknown): Parameter {
     types: branches.flatMap(({ type }) => (Array.isArray(type) ? type : [type])).filter(isString),
     description: isString(description) ? description.slice(0, longestText).toLowerCase() : "",
     choices: [...branches, ...(isObject(items) ? [items] : [])]
-      .flatMap((branch) => [...listIn(branch, "enum"), branch["const"]].slice(0, mostChoices))
-      .filter(isString),
+      .flatMap((branch) => [...listIn(branch, "enum").slice(0, mostChoices), branch["const"]])
+      .filter(isString)
+      .slice(0, mostChoices),
   };
 }
 

@@ -38,22 +38,31 @@ const noMoneyMoves = words("price product coupon plan discount budget goal estim
 
 export function readShape({ list, unreadable }: Parameters, text: string, name: Reading | undefined, soFar: Category | undefined): Shape[] {
   if (unreadable) return [{ category: "write", because: "the input schema cannot be read, so what the tool takes is unknown" }];
-  const shapes = list.flatMap((parameter) => [
-    ...chosenOperation(parameter, name),
-    ...flag(parameter, soFar),
-    ...writesFile(parameter, name, soFar),
-  ]);
+  const operations = list.filter(choosesOperation);
+  let unread = mostOperations;
+  const shapes = list.flatMap((parameter) => {
+    const choices = operations.includes(parameter) ? parameter.choices.slice(0, Math.max(0, unread)) : [];
+    unread -= operations.includes(parameter) ? parameter.choices.length : 0;
+    return [...chosenOperation(parameter, choices, name), ...flag(parameter, soFar), ...writesFile(parameter, name, soFar)];
+  });
+  if (unread < 0) shapes.push({ category: "write", because: `only the first ${mostOperations} operations that can be chosen are read` });
   if (soFar === "read" && savesToFile(text, name))
     shapes.push({ category: "write", because: "the description says that what is read is saved to a file" });
   return [...shapes, ...freeformCode(list, text, name, soFar), ...movesMoney(list, name, soFar)];
+}
+
+/** As many operations are read of a schema, so that one with a hundred thousand takes no longer than one with many. */
+const mostOperations = 200;
+
+function choosesOperation({ tokens }: Parameter): boolean {
+  return operationNames.has(tokens.join("_")) || operationNames.has(tokens.at(-1) ?? "");
 }
 
 /** Verbs of names whose `action` says what to look for, unless reading is itself one of the actions: `list_audit_logs` with `action: "create" | "delete"`. */
 const filterable = words("list search find query count get fetch retrieve");
 
 /** `action: "create" | "delete" | "list"`: the gravest that can be chosen. */
-function chosenOperation({ name, tokens, choices }: Parameter, named: Reading | undefined): Shape[] {
-  if (!operationNames.has(tokens.join("_")) && !operationNames.has(tokens.at(-1) ?? "")) return [];
+function chosenOperation({ name, tokens }: Parameter, choices: readonly string[], named: Reading | undefined): Shape[] {
   const filters = named?.firmness === "verb" && filterable.has(named.verb ?? "");
   if (filters && !choices.some((choice) => /^get$/i.test(choice) || readName(choice)?.category === "read")) return [];
   // `add_mock_rule` keeps a method, `fetch` uses it.
