@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
-import { assertEnforced, guardClient, guardTransport, isRefusal } from "@holdpoint/mcp";
+import { assertEnforced, guardClient, guardTransport, isRefusal, refusalOf } from "@holdpoint/mcp";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { expect, test } from "vitest";
 import { type Major, majors, settled, textOf, upstream } from "./majors.ts";
@@ -307,6 +307,29 @@ test.each(majors)("[nothing-leaves-unchecked] a message that some server would r
   }
   expect(received).toHaveLength(before);
 });
+
+test.each(majors)(
+  "a second spelling of an argument of %s, which some servers read for the first, passes no closed schema",
+  async (major) => {
+    const closed = {
+      type: "object",
+      properties: { amount: { type: "number" }, to: { type: "string" } },
+      additionalProperties: false,
+    } as const;
+    const small = { path: "args.amount", op: "lte", value: 100 } as const;
+    const { client, calls } = await guarded(major, {
+      version: "1",
+      default: "deny",
+      tools: { pay: { arguments: closed, require: [small] } },
+    });
+    const code = async (args: object) => refusalOf(await client.callTool({ name: "pay", arguments: args as never }))?.code;
+    for (const second of ["Amount", "AMOUNT", "To"]) {
+      expect(await code({ amount: 1, to: "bob", [second]: 5_000 })).toBe("arguments_invalid");
+    }
+    expect(await code({ amount: 1, to: "bob" })).toBeUndefined();
+    expect(calls("pay")).toEqual([{ amount: 1, to: "bob" }]);
+  },
+);
 
 test.each(majors)("a transport of %s that came in past connect is found out, and guarded by the next call", async (major) => {
   const { client, calls, denied } = await guarded(major);
