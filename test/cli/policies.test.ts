@@ -34,6 +34,20 @@ test("check says that nothing is wrong, and ends with 0", async () => {
   expect(code).toBe(0);
 });
 
+test("a policy that is a module is read also where the package says `commonjs`, as `npm init` writes it", async () => {
+  const document = '{ version: "1", default: "deny", tools: { a: {} } }';
+  const files = {
+    "package.json": { type: "commonjs" },
+    "tools.ts": "export const allowed = { a: {} };\n",
+    "policy.ts": `import { allowed } from "./tools.ts";\nexport default { version: "1", default: "deny", tools: allowed } as const;\n`,
+    "policy.js": `export default ${document};\n`,
+    "common.js": `module.exports = ${document};\n`,
+  };
+  for (const policy of ["policy.ts", "policy.js", "common.js"]) {
+    expect(await holdpoint(["check", policy], { files })).toMatchObject({ code: 0, stdout: `✓ nothing wrong found: ${policy}\n` });
+  }
+});
+
 test("check names everything that keeps a policy from loading, with pointers, and ends with 1", async () => {
   const files = { "desk.json": { version: "1", default: "maybe", tools: { a: { deny_if: [{ path: "amount", op: "gt", value: "5" }] } } } };
   const { stdout, code } = await holdpoint(["check", "desk.json", "--json"], { files });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { changedParts, type Pins, parsePins, type ToolDefinition } from "@holdpoint/core";
-import { Failure, failureIn, reasonOf } from "./failure.ts";
+import { failureIn } from "./failure.ts";
+import { parseJson } from "./json-file.ts";
 import { readText } from "./policy-file.ts";
 
 /** The lock of a project lies beside its policies. */
@@ -10,9 +11,9 @@ export const lockName = "holdpoint.lock";
 export async function readLock(path: string): Promise<Pins> {
   const text = await readText(path);
   try {
-    return parsePins(JSON.parse(text));
+    return parsePins(parseJson(path, text));
   } catch (error) {
-    throw error instanceof SyntaxError ? new Failure(`${path}: the text is not JSON: ${reasonOf(error)}`) : failureIn(path, error);
+    throw failureIn(path, error);
   }
 }
 

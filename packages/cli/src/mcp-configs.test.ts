@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { splitCommand } from "./live-server.ts";
-import { findServers, readJsonc } from "./mcp-configs.ts";
+import { findServers } from "./mcp-configs.ts";
 
 const folders: string[] = [];
 function folderWith(files: Readonly<Record<string, unknown>>): string {
@@ -52,11 +52,6 @@ test("variables are filled in, and what has no value leaves the server out with 
   expect(a?.address).toMatchObject({ args: ["one", "two", project] });
   expect(b?.address).toBe(`\`${variable("input:key")}\` has no value here`);
   expect(c?.address).toBe("its configuration names neither a command nor a URL");
-});
-
-test("comments and trailing commas are passed over, and what looks like them in a text is kept", () => {
-  expect(readJsonc("f", '{ "a": "http://x, }", /* "b": 1, */ "c": [1, 2, ], // end\n}')).toEqual({ a: "http://x, }", c: [1, 2] });
-  expect(() => readJsonc("f", "{ a: 1 }")).toThrow("f: the text is not JSON");
 });
 
 test("a command line is split as plain quotes say", () => {

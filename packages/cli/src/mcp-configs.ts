@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Failure, reasonOf } from "./failure.ts";
+import { Failure } from "./failure.ts";
+import { parseJsonc } from "./json-file.ts";
 import type { ServerAddress } from "./live-server.ts";
 import { readText } from "./policy-file.ts";
 
@@ -33,7 +34,7 @@ export async function findServers(around: Surroundings): Promise<readonly Config
   const seen = new Set<string>();
   for (const file of configFiles(around)) {
     if (!existsSync(file)) continue;
-    for (const server of serversIn(file, readJsonc(file, await readText(file)), around)) {
+    for (const server of serversIn(file, parseJsonc(file, await readText(file)), around)) {
       const key = JSON.stringify([server.name, server.address]);
       if (!seen.has(key)) found.push(server);
       seen.add(key);
@@ -111,20 +112,6 @@ function expandVariables(text: string, { project, home, env }: Surroundings): st
     if (value === undefined) throw new Failure(`\`${whole}\` has no value here`);
     return value;
   });
-}
-
-/** JSON with comments and trailing commas, as VS Code and its kin write it. */
-export function readJsonc(file: string, text: string): unknown {
-  const string = /"(?:\\.|[^"\\])*"/.source;
-  const keepStrings = (pattern: RegExp) => new RegExp(`(${string})|${pattern.source}`, "g");
-  const plain = text
-    .replace(keepStrings(/\/\/[^\n]*|\/\*[\s\S]*?\*\//), (_, kept: string | undefined) => kept ?? " ")
-    .replace(keepStrings(/,(?=\s*[}\]])/), (_, kept: string | undefined) => kept ?? "");
-  try {
-    return JSON.parse(plain);
-  } catch (error) {
-    throw new Failure(`${file}: the text is not JSON: ${reasonOf(error)}`);
-  }
 }
 
 function isFields(value: unknown): value is Fields {

@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import nodeModule from "node:module";
 import { extname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { loadPolicy, type MergedPolicy, type PolicyDocument, parsePolicy } from "@holdpoint/core";
 import { fromIntercept, fromPolicyLayer, type ImportNote, looksLikeIntercept, readYaml } from "@holdpoint/core/import";
 import { Failure, failureIn, reasonOf } from "./failure.ts";
+import { parseJson } from "./json-file.ts";
 
 export const policyFormats = ["holdpoint", "intercept", "policylayer"] as const;
 export type PolicyFormat = (typeof policyFormats)[number];
@@ -69,14 +72,6 @@ function isIntercept(document: unknown): boolean {
   return "approvals" in fields || "spend" in fields || (typeof tools === "object" && tools !== null && Object.hasOwn(tools, "*"));
 }
 
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Failure(`${path}: the text is not JSON: ${reasonOf(error)}`);
-  }
-}
-
 async function fromModule(path: string, from: PolicyFormat | undefined): Promise<PolicyFile> {
   if (from !== undefined && from !== "holdpoint") throw new Failure(`${path}: \`--from ${from}\` reads JSON and YAML, not code`);
   const exported = await defaultExport(path);
@@ -95,12 +90,30 @@ async function defaultExport(path: string): Promise<unknown> {
   }
   await readText(path);
   let module: { readonly default?: unknown };
+  const hooks = takeModulesForModules();
   try {
     module = await import(pathToFileURL(resolve(path)).href);
   } catch (error) {
     const known = failureIn(path, error);
     throw known instanceof Failure ? known : new Failure(`${path}: the file could not be run: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    hooks?.deregister();
   }
   if (module.default === undefined) throw new Failure(`${path}: the file has no default export: write \`export default definePolicy(…)\``);
   return module.default;
+}
+
+/**
+ * `npm init` says `"type": "commonjs"`, and Node takes its word for files that import and export, which compilers and test runners do not. Node before 22.15
+ * has no such hooks.
+ */
+function takeModulesForModules() {
+  return nodeModule.registerHooks?.({
+    load(url, context, nextLoad) {
+      const { format } = context;
+      if (!/^file:.*\.[jt]s$/.test(url) || url.includes("/node_modules/") || !format?.startsWith("commonjs")) return nextLoad(url, context);
+      const isModule = /^(?:import|export)\b/m.test(readFileSync(fileURLToPath(url), "utf8"));
+      return nextLoad(url, isModule ? { ...context, format: format.replace("commonjs", "module") } : context);
+    },
+  });
 }

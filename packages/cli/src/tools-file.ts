@@ -1,5 +1,6 @@
 import type { ToolDefinition } from "@holdpoint/core";
-import { Failure, reasonOf } from "./failure.ts";
+import { Failure } from "./failure.ts";
+import { parseJson } from "./json-file.ts";
 import { readText } from "./policy-file.ts";
 
 /** The tools of one server, as a file or the server itself gave them. Every part of them is the server's claim. */
@@ -16,12 +17,7 @@ export interface ToolList {
  */
 export async function readToolsFile(path: string, stdin: NodeJS.ReadableStream): Promise<ToolList> {
   const text = path === "-" ? await readAll(stdin) : await readText(path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new Failure(`${path}: the text is not JSON: ${reasonOf(error)}`);
-  }
+  const value = parseJson(path, text);
   const holder = isFields(value) && isFields(value["result"]) ? value["result"] : value;
   const tools = isFields(holder) ? holder["tools"] : holder;
   if (!Array.isArray(tools)) {

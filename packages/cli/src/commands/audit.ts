@@ -3,6 +3,7 @@ import { type AuditEvent, HoldpointError, printable } from "@holdpoint/core";
 import { type AuditCheckpoint, type AuditStats, auditStats, readAudit, verifyAudit } from "@holdpoint/core/node";
 import type { Command } from "commander";
 import { exitCodes, Failure, failureIn, reasonOf } from "../failure.ts";
+import { parseJson } from "../json-file.ts";
 import { endWith, styled, type Terminal, table, writeJson, writeLine } from "../terminal.ts";
 
 export function addAudit(program: Command, terminal: Terminal): void {
@@ -83,11 +84,7 @@ async function reading<Result>(files: readonly string[], work: () => Promise<Res
 
 async function readCheckpoints(path: string): Promise<readonly AuditCheckpoint[]> {
   const text = await readFile(path, "utf8").catch(unreadable(path));
-  try {
-    return [JSON.parse(text)].flat();
-  } catch (error) {
-    throw new Failure(`${path}: the text is not JSON: ${reasonOf(error)}`);
-  }
+  return [parseJson(path, text)].flat() as readonly AuditCheckpoint[];
 }
 
 function unreadable(path: string) {

@@ -9,7 +9,8 @@ import {
   takeSnapshot,
 } from "@holdpoint/core";
 import { type Command, Option } from "commander";
-import { Failure, reasonOf } from "../failure.ts";
+import { Failure } from "../failure.ts";
+import { parseJson } from "../json-file.ts";
 import { listSource } from "../live-server.ts";
 import { type PolicyFile, type PolicyFormat, policyFormats, readPolicyFile } from "../policy-file.ts";
 import { readCall, readTime, type SimulatedCall } from "../simulated-call.ts";
@@ -54,17 +55,9 @@ export function addExplain(program: Command, terminal: Terminal): void {
 function callFrom({ tool, args, context, at }: Options): SimulatedCall {
   const now = at === undefined ? Date.now() : readTime(at);
   if (Number.isNaN(now)) throw new Failure(`--at ${at}: this is no ISO 8601 time, such as \`2026-01-31T09:30:00Z\``);
-  const read = readCall(JSON.stringify({ tool, args: parse("--args", args), context: parse("--context", context) }));
+  const read = readCall(JSON.stringify({ tool, args: parseJson("--args", args), context: parseJson("--context", context) }));
   if ("problem" in read) throw new Failure(`the call cannot be read: ${read.problem}`);
   return { ...read.call, at: now };
-}
-
-function parse(option: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Failure(`${option}: the text is not JSON: ${reasonOf(error)}`);
-  }
 }
 
 /** Every rule of the tool as the engine judges it; none where the call is refused before any rule is asked. */
