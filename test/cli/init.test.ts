@@ -23,8 +23,9 @@ afterEach(() => {
 
 test("init writes a policy, types and a test that passes for each server, and the lock", { timeout: 60_000 }, async () => {
   const cwd = project({ "Every Thing": { command: process.execPath, args: [everything] } });
-  const { code } = await holdpoint(["init", "--yes", "--no-home"], { cwd });
+  const { code, stderr: said } = await holdpoint(["init", "--yes", "--no-home"], { cwd });
   expect(code).toBe(0);
+  expect(said).toMatch(/next: run the tests with `npx vitest run`.*\n$/);
   expect(readdirSync(join(cwd, "policies")).sort()).toEqual(["every-thing.test.ts", "every-thing.ts", "every-thing.types.ts"]);
   expect(JSON.parse(readFileSync(join(cwd, "holdpoint.lock"), "utf8")).servers[0]).toMatchObject({ server: "Every Thing" });
   writeFileSync(
@@ -55,8 +56,15 @@ test("init replaces no file, and leaves out a server that does not answer", { ti
   expect(readFileSync(join(cwd, "policies/everything.json"), "utf8")).toBe("mine");
   expect(JSON.parse(stdout)).toEqual({
     servers: ["everything"],
-    written: ["policies/everything.types.ts", "policies/everything.test.ts", "holdpoint.lock"],
+    written: ["policies/everything.types.ts", "holdpoint.lock"],
   });
+  expect(stderr).toContain("policies/everything.test.ts is not written");
+});
+
+test("init names what the written files import and the project lacks", { timeout: 60_000 }, async () => {
+  const files = { ".mcp.json": { mcpServers: { e: { command: process.execPath, args: [everything] } } } };
+  const { stderr } = await holdpoint(["init", "--yes", "--no-home"], { files });
+  expect(stderr).toContain("next: npm install @holdpoint/core\nnext: npm install --save-dev @holdpoint/testing vitest\n");
 });
 
 test("init without a terminal asks for --yes, and without a server says so", async () => {

@@ -2,21 +2,21 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
-import { note as box, cancel, confirm, intro, isCancel, multiselect, outro, select, text } from "@clack/prompts";
+import { note as box, confirm, intro, isCancel, multiselect, outro, select, text } from "@clack/prompts";
 import { pinTools, printable } from "@holdpoint/core";
 import { type Command, Option } from "commander";
-import { type Choice, policyFrom, policyTestFrom, recommendedChoice } from "../chosen-policy.ts";
+import { type Choice, recommendedChoice } from "../chosen-policy.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import { type ListedServer, listServer, nameOf, type ServerAddress } from "../live-server.ts";
 import { driftOf, lockName, readLockIfThere } from "../lock-file.ts";
 import { type ConfiguredServer, findServers } from "../mcp-configs.ts";
 import { readText } from "../policy-file.ts";
+import { fileNames, filesFor, type PlannedFile } from "../project-files.ts";
 import { reasonFor, type ScannedTool, scanTools } from "../recommended-policy.ts";
 import { endWith, note, startProgress, type Terminal, writeJson } from "../terminal.ts";
-import { writtenPolicy } from "../written-policy.ts";
 import { withServer } from "./lock.ts";
 import { toolTable } from "./scan.ts";
-import { typesOf } from "./types.ts";
+import { readTimeout } from "./server-options.ts";
 
 interface Options {
   readonly yes?: boolean;
@@ -60,33 +60,28 @@ interface Asking {
 
 async function init(terminal: Terminal, options: Options, asking: Asking): Promise<void> {
   const project = process.cwd();
+  const timeoutMs = readTimeout(options.timeout);
   const found = await findServers({ project, home: options.home ? homedir() : undefined, env: process.env, platform: process.platform });
   if (found.length === 0)
     throw new Failure("no MCP server is configured in the project or the home folder: scan one with `holdpoint scan -- command`");
   const chosen = await asking.begin(found);
 
-  const files = new Map<string, string>();
+  const files: PlannedFile[] = [];
   const pinned: Record<string, ListedServer["tools"]> = {};
   const names = fileNames(chosen);
   for (const server of chosen) {
-    const listed = await listTools(terminal, server, Number(options.timeout) * 1000);
+    const listed = await listTools(terminal, server, timeoutMs);
     if (!listed) continue;
     const tools = scanTools({ tools: listed.tools, server: server.name }).filter(({ name }) => name !== "" && name !== "*");
     const choices = await asking.choose(server.name, tools, listed);
-    for (const [path, content] of filesFor(
-      join(options.dir, names.get(server) ?? server.name),
-      server.name,
-      listed,
-      tools,
-      choices,
-      options.format,
-    ))
-      files.set(path, content);
+    const base = join(options.dir, names.get(server) ?? server.name);
+    files.push(...filesFor(base, server.name, listed, tools, choices, options.format));
     pinned[server.name] = listed.tools;
   }
   const lock = await readLockIfThere(lockName);
   const drifted = Object.entries(pinned).filter(([name, tools]) => lock && (driftOf(lock, name, tools)?.length ?? 0) > 0);
-  if (Object.keys(pinned).length > 0) files.set(lockName, `${JSON.stringify(withServer(lock, pinTools(pinned)), null, 2)}\n`);
+  if (Object.keys(pinned).length > 0)
+    files.push({ path: lockName, content: `${JSON.stringify(withServer(lock, pinTools(pinned)), null, 2)}\n` });
   const written = await writeAll(
     terminal,
     files,
@@ -114,64 +109,33 @@ async function listTools(terminal: Terminal, server: ConfiguredServer, timeoutMs
   }
 }
 
-function* filesFor(
-  base: string,
-  name: string,
-  listed: ListedServer,
-  tools: readonly ScannedTool[],
-  choices: ReadonlyMap<string, Choice>,
-  format: Options["format"],
-): Generator<[string, string]> {
-  const policy = policyFrom(`What the agent may do with ${printable(name)}`, choices);
-  const file = base.split(/[/\\]/).at(-1) ?? name;
-  const comments = {
-    heading: `The tools of ${printable(listed.server ?? name)}${listed.version === undefined ? "" : ` ${printable(listed.version)}`}, with what each was found to do.`,
-    tools: new Map(tools.map((tool) => [tool.name, reasonFor(tool.risk)])),
-    ...(format === "ts" && { types: { module: `./${file}.types.ts`, name: "Tools" } }),
-  };
-  const path = `${base}.${format}`;
-  yield [path, writtenPolicy(path, policy, comments)];
-  yield [`${base}.types.ts`, typesOf(listed.tools, "Tools", name)];
-  yield [`${base}.test.ts`, policyTestFrom(`${file}.${format}`, choices)];
-}
-
+/** Every question comes before the first file: whoever stops at one has nothing half-written. */
 async function writeAll(
   terminal: Terminal,
-  files: ReadonlyMap<string, string>,
+  files: readonly PlannedFile[],
   asking: Asking,
   drifted: readonly string[],
 ): Promise<readonly string[]> {
-  const written: string[] = [];
-  for (const [path, content] of files) {
+  const chosen: PlannedFile[] = [];
+  const kept = new Set<string>();
+  for (const file of files) {
+    const { path, content, about } = file;
     if (existsSync(path) && (await readText(path)) === content) continue;
-    const why = path === lockName && drifted.length > 0 ? `the tools of ${drifted.join(", ")} differ from it` : "it is there already";
-    const isNew = !existsSync(path) || (path === lockName && drifted.length === 0);
-    if (!isNew && !(await asking.mayReplace(path, why))) {
+    const isFree = !existsSync(path) || (path === lockName && drifted.length === 0);
+    const why = path === lockName ? `the tools of ${drifted.join(", ")} differ from it` : "it is there already";
+    if (about !== undefined && kept.has(about))
+      await note(terminal, `${path} is not written: it would test another policy than the one that stays`);
+    else if (isFree || (await asking.mayReplace(path, why))) chosen.push(file);
+    else {
+      kept.add(path);
       await note(terminal, `${path} stays as it is: ${why}`);
-      continue;
     }
+  }
+  for (const { path, content } of chosen) {
     await mkdir(dirname(resolve(path)), { recursive: true });
     await writeFile(path, content);
-    written.push(path);
   }
-  return written;
-}
-
-/** A name that is safe as a file's; servers of one name in two files get two. */
-function fileNames(servers: readonly ConfiguredServer[]): ReadonlyMap<ConfiguredServer, string> {
-  const taken = new Map<string, number>();
-  return new Map(
-    servers.map((server) => {
-      const base =
-        server.name
-          .toLowerCase()
-          .replace(/[^a-z0-9_-]+/g, "-")
-          .replace(/^-+|-+$/g, "") || "server";
-      const count = (taken.get(base) ?? 0) + 1;
-      taken.set(base, count);
-      return [server, count === 1 ? base : `${base}-${count}`] as const;
-    }),
-  );
+  return chosen.map(({ path }) => path);
 }
 
 function recommending(terminal: Terminal): Asking {
@@ -181,12 +145,34 @@ function recommending(terminal: Terminal): Asking {
     mayReplace: async () => false,
     async end(written) {
       for (const path of written) await note(terminal, `wrote ${path}`);
+      for (const step of nextSteps(written)) await note(terminal, step);
     },
   };
 }
 
 function recommended(tools: readonly ScannedTool[]): ReadonlyMap<string, Choice> {
   return new Map(tools.map(({ name, risk }) => [name, recommendedChoice(risk.category)]));
+}
+
+/** What is left to do, with what the written files import and the project does not have. */
+function nextSteps(written: readonly string[]): readonly string[] {
+  if (written.length === 0) return [];
+  const install = (flag: string, names: readonly string[]) => {
+    const missing = names.filter((name) => !isInstalled(name));
+    return missing.length === 0 ? [] : [`next: npm install ${flag}${missing.join(" ")}`];
+  };
+  return [
+    ...install("", ["@holdpoint/core"]),
+    ...install("--save-dev ", ["@holdpoint/testing", "vitest"]),
+    "next: run the tests with `npx vitest run`, and give the policies to `createGuard`",
+  ];
+}
+
+function isInstalled(name: string): boolean {
+  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "node_modules", name, "package.json"))) return true;
+    if (folder === dirname(folder)) return false;
+  }
 }
 
 function isInteractive({ stdin, stdout }: Terminal): boolean {
@@ -227,7 +213,7 @@ function askingOn(terminal: Terminal): Asking {
     async end(written) {
       const steps = written.length === 0 ? "nothing was written" : `${written.map((path) => `wrote ${path}`).join("\n")}`;
       box(steps, "done", common);
-      outro("next: give the policies to `createGuard`, and run their tests", common);
+      outro(nextSteps(written).join("\n   ") || "everything is as it was", common);
     },
   };
 
@@ -260,8 +246,7 @@ function askingOn(terminal: Terminal): Asking {
 
   function answered<Value>(answer: Value): Exclude<Value, symbol> {
     if (!isCancel(answer)) return answer as Exclude<Value, symbol>;
-    cancel("stopped: nothing was written", common);
-    throw new Failure("stopped before the end");
+    throw new Failure("stopped: nothing was written");
   }
 }
 

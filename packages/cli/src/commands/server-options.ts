@@ -30,8 +30,7 @@ export async function listNamedServer(terminal: Terminal, line: readonly string[
   if ([command, url, tools].filter((way) => way !== undefined).length !== 1) {
     throw new Failure("name one server: its command after `--`, or `--url`, or `--tools` with a file");
   }
-  const timeoutMs = Number(timeout) * 1000;
-  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw new Failure(`--timeout ${timeout}: give a number of seconds above zero`);
+  const timeoutMs = readTimeout(timeout);
   if (tools !== undefined) return listSource(tools, terminal.stdin);
   const progress = startProgress(terminal, `asking ${url ?? line.join(" ")} for its tools`);
   try {
@@ -40,6 +39,13 @@ export async function listNamedServer(terminal: Terminal, line: readonly string[
   } finally {
     progress.end();
   }
+}
+
+/** Milliseconds of a number of seconds. */
+export function readTimeout(seconds: string): number {
+  const timeoutMs = Number(seconds) * 1000;
+  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) throw new Failure(`--timeout ${seconds}: give a number of seconds above zero`);
+  return timeoutMs;
 }
 
 function readHeader(line: string): readonly [string, string] {
