@@ -63,6 +63,8 @@ interface Task {
 
 /** An answer that came after its question had expired. */
 export const lateAnswer = Symbol("an answer that came too late");
+/** An answer that LangGraph delivers to each of several interrupted tasks, since the host did not say which it was for. */
+export const sharedAnswer = Symbol("an answer that names none of several questions");
 
 const mostTasks = 1_000;
 
@@ -106,8 +108,8 @@ export function createTasks(readQuestion: ReadQuestion): (host: HostContext) => 
       const task = taskOf(place.id);
       run = startRun(
         task,
-        place.interrupt,
-        async () => readQuestion(await interruptedWith(place.configurable)),
+        place,
+        readQuestion,
         () => tasks.set(place.id, task),
         () => tasks.delete(place.id),
       );
@@ -119,22 +121,31 @@ export function createTasks(readQuestion: ReadQuestion): (host: HostContext) => 
 
 function startRun(
   task: Task,
-  interrupt: ((value: unknown) => unknown) | undefined,
-  lastAsked: () => Promise<Question | undefined>,
+  { interrupt, scratchpad, configurable }: Place,
+  readQuestion: ReadQuestion,
   remember: () => void,
   forget: () => void,
 ): TaskRun {
-  const put = interrupt ?? cannotInterrupt;
   const answers: unknown[] = [];
   let thrown: { readonly error: unknown } | undefined;
   let recalling: Promise<void> | undefined;
+  /** Where the answer stands that was given for no interrupt by name; and whether several wait for one. */
+  let unnamed = -1;
+  let severalWait = false;
+
+  function takeAnswer(value: unknown): void {
+    if (!interrupt) throw new HoldpointError("configuration", "a graph without a checkpointer cannot wait for a person");
+    const before = scratchpad["nullResume"];
+    answers.push(interrupt(value));
+    if (before !== undefined && scratchpad["nullResume"] === undefined) unnamed = answers.length - 1;
+  }
 
   function answerTo(index: number): unknown {
     while (answers.length <= index) {
       // One question at a time: a second one asked now would be given the answer to the first.
       if (thrown) throw thrown.error;
       try {
-        answers.push(put(task.questions[answers.length]?.value));
+        takeAnswer(task.questions[answers.length]?.value);
       } catch (error) {
         thrown = { error };
         throw error;
@@ -144,12 +155,15 @@ function startRun(
     return answers[index];
   }
 
-  /** Takes over from a process that has asked before: all the answers there are, of which the last is for the question in the checkpoint. */
+  /** Reads what waits for an answer. From a process that has asked before it takes over: all the answers, of which the last is for the question that waits. */
   async function recall(): Promise<void> {
-    const question = await lastAsked();
+    const waiting = await waitingInterrupts(configurable);
+    severalWait = new Set(waiting.map(({ id }) => id)).size > 1;
+    const own = waiting.filter((each) => each.task === configurable["__pregel_task_id"]);
+    const question = own.length === 1 ? readQuestion(own[0]?.value) : undefined;
     if (!question || task.questions.length > 0) return;
     try {
-      for (;;) answers.push(put(question.value));
+      for (;;) takeAnswer(question.value);
     } catch (error) {
       if (!isGraphControl(error)) throw error;
     }
@@ -162,19 +176,21 @@ function startRun(
     resumed: task.interrupted.size > 0,
     attempts: new Map(),
     async ask(question) {
-      if (task.questions.length === 0) recalling ??= recall();
+      recalling ??= recall();
       await recalling;
       for (;;) {
         let index = task.questions.findIndex((other) => other?.id === question.id);
         if (index < 0) index = task.questions.push({ ...question, asked: false }) - 1;
         const known = task.questions[index];
+        let answer: unknown;
         try {
-          const answer = answerTo(index);
-          if (known?.asked) return question.askedAt >= known.expiresAt ? lateAnswer : answer;
+          answer = answerTo(index);
         } catch (error) {
           if (answers.length === index) task.questions[index] = { ...question, asked: true };
           throw error;
         }
+        if (known?.asked && index === unnamed && severalWait) return sharedAnswer;
+        if (known?.asked) return question.askedAt >= known.expiresAt ? lateAnswer : answer;
         task.questions.splice(index, 0, undefined);
       }
     },
@@ -202,12 +218,16 @@ function startRun(
   };
 }
 
-function cannotInterrupt(): never {
-  throw new HoldpointError("configuration", "a graph without a checkpointer cannot wait for a person");
+interface Place {
+  /** Of the thread, the graph and the task. */
+  readonly id: string;
+  readonly configurable: Readonly<Record<string, unknown>>;
+  readonly scratchpad: Readonly<Record<string, unknown>>;
+  readonly interrupt: ((value: unknown) => unknown) | undefined;
 }
 
 /** LangGraph's names for these are its own, and the same since 1.0: without them a call is held, or refused, as outside of a graph. */
-function placeOf({ configurable, interrupt }: HostContext) {
+function placeOf({ configurable, interrupt }: HostContext): Place | undefined {
   const scratchpad = configurable?.["__pregel_scratchpad"];
   if (!configurable || !isObject(scratchpad)) return undefined;
   const { thread_id, checkpoint_ns } = configurable;
@@ -220,25 +240,30 @@ function placeOf({ configurable, interrupt }: HostContext) {
   };
 }
 
-/** What the checkpoint says that this task was last interrupted with; `undefined` where that cannot be told. */
-async function interruptedWith(configurable: Readonly<Record<string, unknown>>): Promise<unknown> {
-  const { thread_id, checkpoint_ns, checkpoint_map, __pregel_checkpointer: saver, __pregel_task_id: task } = configurable;
-  if (!isObject(saver) || typeof saver["getTuple"] !== "function" || typeof task !== "string") return undefined;
-  // The last part of a task's own name space is the task itself.
-  const graph = String(checkpoint_ns ?? "")
-    .split("|")
-    .slice(0, -1)
-    .join("|");
-  const checkpoint_id = isObject(checkpoint_map) ? checkpoint_map[graph] : undefined;
-  try {
-    const tuple: unknown = await saver["getTuple"]({ configurable: { thread_id, checkpoint_ns: graph, checkpoint_id } });
-    const writes = isObject(tuple) ? tuple["pendingWrites"] : undefined;
-    const own = Array.isArray(writes)
-      ? writes.filter((write) => Array.isArray(write) && write[0] === task && write[1] === "__interrupt__")
-      : [];
-    const [interrupted, ...more] = own.flatMap((write) => write[2]);
-    return more.length === 0 && isObject(interrupted) ? interrupted["value"] : undefined;
-  } catch {
-    return undefined;
+interface Waiting {
+  readonly task: string;
+  /** LangGraph's name for the interrupt, which the graphs around it repeat. */
+  readonly id: unknown;
+  readonly value: unknown;
+}
+
+/** The interrupts that wait for an answer, of this task, its graph and the graphs around it, by their checkpoints. */
+async function waitingInterrupts(configurable: Readonly<Record<string, unknown>>): Promise<readonly Waiting[]> {
+  const { thread_id, checkpoint_map: graphs, __pregel_checkpointer: saver } = configurable;
+  if (!isObject(saver) || typeof saver["getTuple"] !== "function" || !isObject(graphs)) return [];
+  const waiting: Waiting[] = [];
+  for (const [checkpoint_ns, checkpoint_id] of Object.entries(graphs)) {
+    const tuple: unknown = await saver["getTuple"]({ configurable: { thread_id, checkpoint_ns, checkpoint_id } });
+    const writes = (isObject(tuple) ? tuple["pendingWrites"] : undefined) ?? [];
+    const all = writes as readonly (readonly [task: string, channel: string, value: unknown])[];
+    // Whatever else a task has written is its result: it waits no more.
+    const over = new Set(all.filter(([, channel]) => channel !== "__interrupt__" && channel !== "__resume__").map(([task]) => task));
+    for (const [task, channel, value] of all) {
+      if (channel !== "__interrupt__" || over.has(task)) continue;
+      for (const interrupted of [value].flat()) {
+        if (isObject(interrupted)) waiting.push({ task, id: interrupted["id"] ?? task, value: interrupted["value"] });
+      }
+    }
   }
+  return waiting;
 }

@@ -8,7 +8,7 @@ import {
   takeSnapshot,
   type Verdict,
 } from "@holdpoint/core";
-import { lateAnswer, type Question, type TaskRun } from "./graph-task.ts";
+import { lateAnswer, type Question, sharedAnswer, type TaskRun } from "./graph-task.ts";
 import { isGraphControl, isObject } from "./langchain-shapes.ts";
 
 /** What LangChain's human-in-the-loop middleware interrupts a graph with (`HITLRequest`), so that screens made for it show this one too. */
@@ -50,8 +50,7 @@ export function reviewer(name: string, run: TaskRun, decided: ReadonlyMap<string
   }
   async function answerTo(request: ApprovalRequest): Promise<unknown> {
     try {
-      const answer = await run.ask(reviewQuestion([{ name, asked: request }]));
-      return answer === lateAnswer ? answer : decisionsOf(answer, 1)[0];
+      return decisionsOf(await run.ask(reviewQuestion([{ name, asked: request }])), 1)[0];
     } catch (error) {
       throw isGraphControl(error) ? suspend(error) : error;
     }
@@ -80,6 +79,7 @@ export function readReviewQuestion(value: unknown): Question | undefined {
 
 /** The decisions of an answer, where they are as many as the questions. */
 export function decisionsOf(answer: unknown, questions: number): readonly unknown[] {
+  if (answer === lateAnswer || answer === sharedAnswer) return Array(questions).fill(answer);
   const decisions = isObject(answer) ? answer["decisions"] : undefined;
   return Array.isArray(decisions) && decisions.length === questions ? decisions : Array.from({ length: questions });
 }
@@ -102,6 +102,8 @@ function descriptionOf(name: string, asked: ApprovalRequest): string {
 
 function verdictOf(decision: unknown, name: string, onRename: (renamed: Renamed) => void): Verdict {
   if (decision === lateAnswer) return { approved: false, reason: "the answer came after the request had expired" };
+  if (decision === sharedAnswer)
+    return { approved: false, reason: "several interrupts waited, and the answer was for none of them by its id" };
   if (!isObject(decision)) return noDecision;
   if (decision["type"] === "approve") return { approved: true };
   if (decision["type"] === "reject")

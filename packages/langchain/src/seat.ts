@@ -13,7 +13,7 @@ import {
   type Session,
   takeSnapshot,
 } from "@holdpoint/core";
-import { createTasks, lateAnswer, type Question, type TaskRun } from "./graph-task.ts";
+import { createTasks, type Question, type TaskRun } from "./graph-task.ts";
 import { decisionsOf, type Renamed, readReviewQuestion, reviewer, reviewQuestion } from "./human-review.ts";
 import { type HostContext, isInterrupt } from "./langchain-shapes.ts";
 import { type NameOptions, type Placed, placing } from "./tool-names.ts";
@@ -183,7 +183,7 @@ export function createSeat(session: Session, options: GuardOptions): Seat {
       const held = (await Promise.all(calls.map(file))).filter((each) => each !== undefined);
       if (held.length === 0) return;
       const answer = await answerOf(run, reviewQuestion(held));
-      const decisions = answer === lateAnswer ? held.map(() => lateAnswer) : decisionsOf(answer, held.length);
+      const decisions = decisionsOf(answer, held.length);
       for (const [index, { asked }] of held.entries()) decided.set(asked.id, decisions[index]);
       while (decided.size > mostDecided) decided.delete(decided.keys().next().value as string);
     },
