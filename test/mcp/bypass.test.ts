@@ -137,6 +137,27 @@ test.each(majors)("[nothing-leaves-unchecked] bypass 8: tasks, _meta and unknown
   expect(received.find(({ method }) => method === "tools/call")?.params?._meta).toEqual({ "bank/trace": "t" });
 });
 
+test.each(majors)("[nothing-leaves-unchecked] bypass 8: parameters of another form than a call has do not leave in %s", async (major) => {
+  const { client, received, audit } = await guarded(major);
+  const wrong: readonly unknown[] = [
+    ...[undefined, null, "balance", [], ["balance"], {}],
+    ...[["balance"], { name: "balance" }, null, 7].map((name) => ({ name })),
+    ...[[1], "amount", null, 1].map((args) => ({ name: "balance", arguments: args })),
+    ...["task", "_meta", "inputResponses"].flatMap((key) => [[], 1, null].map((value) => ({ name: "balance", [key]: value }))),
+    { name: "balance", requestState: 1 },
+    { name: "balance", Name: "pay" },
+    JSON.parse('{"name": "balance", "__proto__": {"name": "pay"}}'),
+  ];
+  loose(client).onerror = () => undefined;
+  for (const [index, params] of wrong.entries()) {
+    await loose(client).transport.send({ jsonrpc: "2.0", id: `wrong-${index}`, method: "tools/call", params });
+  }
+  await settled();
+  expect(received.filter(({ method }) => method === "tools/call")).toEqual([]);
+  const codes = audit.events.flatMap((event) => (event.type === "decision" ? [event.code] : []));
+  expect(codes).toEqual(wrong.map(() => "malformed"));
+});
+
 test.each(majors)("[sent-is-checked] bypass 9: arguments changed while the call of %s is held", async (major) => {
   const hold: PolicyDocument = { ...policy, tools: { pay: { require_approval: [{ conditions: [] }] } } };
   const params = { name: "pay", arguments: { amount: 1, to: "bob" } };

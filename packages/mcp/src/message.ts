@@ -67,6 +67,7 @@ export function readCall(params: Json | undefined): ToolCall | string {
   if (args !== undefined && !isObject(args)) return "`arguments` must be an object";
   if (rest.task !== undefined && !isObject(rest.task)) return "`task` must be an object";
   if (meta !== undefined && !isObject(meta)) return "`_meta` must be an object";
+  if (rest.inputResponses !== undefined && !isObject(rest.inputResponses)) return "`inputResponses` must be an object";
   if (rest.requestState !== undefined && typeof rest.requestState !== "string") return "`requestState` must be text";
   return { name, arguments: args, rest: meta === undefined ? rest : { ...rest, _meta: withoutOwnMeta(meta) } };
 }
