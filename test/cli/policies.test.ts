@@ -63,6 +63,26 @@ test("check names everything that keeps a policy from loading, with pointers, an
   expect(yaml.stdout).toMatch(/6:\d+ \/tools\/a\/rules\/0\/action/);
 });
 
+test("[strict-load] a key that stands twice in JSON does not load, whatever the format", async () => {
+  const twice = (rules: string) => `{\n\t"version": "1", "default": "deny", "tools": { "a": { ${rules} }, "a": {} } }`;
+  for (const [rules, ...options] of [
+    ['"deny_if": [{ "conditions": [] }]'],
+    ['"deny_if": [{ "conditions": [] }]', "--from", "policylayer"],
+    ['"rules": [{ "name": "no", "action": "deny" }]'],
+  ] as const) {
+    const { stdout, code } = await holdpoint(["check", "policy.json", ...options], { files: { "policy.json": twice(rules) } });
+    expect([options, code]).toEqual([options, 1]);
+    expect(stdout).toMatch(/tools\/a: .*twice/);
+  }
+});
+
+test("a tool called `*` does not make a policy one of Intercept's", async () => {
+  const files = { "policy.json": { version: "1", default: "allow", tools: { "*": {} } } };
+  const { stdout, code } = await holdpoint(["check", "policy.json"], { files });
+  expect(code).toBe(1);
+  expect(stdout).toContain("/tools/*: `*` is no tool name: write rules for every tool under `all_tools`");
+});
+
 test("check finds dead rules, names that the server does not have, and what its schemas rule out", async () => {
   const policy = {
     version: "1",

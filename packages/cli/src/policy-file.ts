@@ -53,23 +53,19 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
+/** JSON is handed on as text, so that its reader sees a key that stands twice; JSON is YAML, too. */
 function readDocument(path: string, text: string, document: unknown, from: PolicyFormat | undefined): PolicyFile {
   const format = from ?? (isIntercept(document) ? "intercept" : "holdpoint");
-  if (format === "intercept") {
-    const { policy, notes } = fromIntercept(extname(path).toLowerCase() === ".json" ? document : text);
-    return { path, format, policy, notes };
-  }
-  if (format === "policylayer") return { path, format, ...fromPolicyLayer(document) };
-  return { path, format, policy: parsePolicy(extname(path).toLowerCase() === ".json" ? text : document), notes: [] };
+  if (format === "intercept") return { path, format, ...fromIntercept(text) };
+  const source = extname(path).toLowerCase() === ".json" ? text : document;
+  if (format === "policylayer") return { path, format, ...fromPolicyLayer(source) };
+  return { path, format, policy: parsePolicy(source), notes: [] };
 }
 
 /** Keys that only Intercept's policies have. */
 function isIntercept(document: unknown): boolean {
   if (looksLikeIntercept(document)) return true;
-  const fields = document as { readonly tools?: unknown } | null;
-  if (typeof fields !== "object" || fields === null) return false;
-  const { tools } = fields;
-  return "approvals" in fields || "spend" in fields || (typeof tools === "object" && tools !== null && Object.hasOwn(tools, "*"));
+  return typeof document === "object" && document !== null && ("approvals" in document || "spend" in document);
 }
 
 async function fromModule(path: string, from: PolicyFormat | undefined): Promise<PolicyFile> {

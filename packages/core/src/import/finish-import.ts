@@ -14,8 +14,13 @@ export interface Imported {
 export function finishImport(format: string, document: PolicyDocument, log: ImportLog): Imported {
   const effective = withoutDeadParts(document, log);
   const notes = log.close();
+  return { policy: asImport(format, () => parsePolicy(effective)), notes };
+}
+
+/** Runs what loads a policy, so that whatever keeps it from loading is said of the document that is imported. */
+export function asImport<Read>(format: string, read: () => Read): Read {
   try {
-    return { policy: parsePolicy(effective), notes };
+    return read();
   } catch (error) {
     if (PolicyError.is(error)) throw new ImportError(format, error.issues);
     throw error;

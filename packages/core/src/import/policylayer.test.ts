@@ -89,3 +89,12 @@ test("a tool called `__proto__` is a tool like any other", () => {
   const { policy } = fromPolicyLayer(JSON.parse('{"version":"1","default":"deny","tools":{"__proto__":{"deny_if":[{"conditions":[]}]}}}'));
   expect(JSON.stringify(policy.tools)).toBe('{"__proto__":{"deny_if":[{"conditions":[]}]}}');
 });
+
+test("[strict-load] a key that stands twice in the text does not load, whichever of the two denies", () => {
+  const policy = { version: "1", default: "deny", tools: { pay: { deny_if: [{ conditions: [] }] } } };
+  const text = JSON.stringify(policy);
+  expect(fromPolicyLayer(text)).toEqual(fromPolicyLayer(policy));
+  const twice = text.replace('"pay":', '"pay":{},"pay":');
+  expect(() => fromPolicyLayer(twice)).toThrow(ImportError);
+  expect(() => fromPolicyLayer(twice)).toThrow("/tools/pay: the key `pay` stands here twice");
+});

@@ -1,6 +1,7 @@
+import { parseJsonText } from "../policy/json-text.ts";
 import type { Comparison, Entry, Limit, PolicyDocument, ToolRules } from "../policy/policy-schema.ts";
 import { type Cursor, isObject, readEntries, readFields, readList, readText, readWholeNumber, readWord } from "./cursor.ts";
-import { finishImport, type Imported } from "./finish-import.ts";
+import { asImport, finishImport, type Imported } from "./finish-import.ts";
 import { type ImportLog, openLog } from "./import-log.ts";
 import { argumentPath, comparison, conditionKeys, conditionOf, type ReferenceCondition, readCondition } from "./reference-condition.ts";
 
@@ -9,22 +10,25 @@ type Section = "require" | "deny_if";
 const format = "PolicyLayer policy";
 
 /**
- * Reads a PolicyLayer `policy.json` (version 1) with PolicyLayer's meaning where that is known, and the stricter reading where it is not:
+ * Reads a PolicyLayer `policy.json` (version 1), its text or the value that was parsed from it, with PolicyLayer's meaning where that is known, and the stricter reading where it is not:
  *
  * - In `deny_if` a missing path, or a type that the operator does not compare, does not match; `eq` and its kin also match a number and its text.
  * - In `require` both deny, and nothing is coerced.
  * - A limit counts per grant, in calendar windows in UTC; what was sent counts, whatever came of it.
+ *
+ * Text is the safer of the two: a key that stands twice is an error, where `JSON.parse` would silently keep the last.
  *
  * To read the same file with Holdpoint's own, stricter meaning use `parsePolicy`.
  *
  * @throws {ImportError} with every key and value that has no known meaning.
  *
  * @example
- * const { policy, notes } = fromPolicyLayer(JSON.parse(text));
+ * const { policy, notes } = fromPolicyLayer(await readFile("policy.json", "utf8"));
  */
 export function fromPolicyLayer(json: unknown): Imported {
+  const value = typeof json === "string" ? asImport(format, () => parseJsonText(json)) : json;
   const log = openLog(format);
-  return finishImport(format, readPolicy({ value: json, pointer: "" }, log), log);
+  return finishImport(format, readPolicy({ value, pointer: "" }, log), log);
 }
 
 function readPolicy(at: Cursor, log: ImportLog): PolicyDocument {
