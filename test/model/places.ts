@@ -20,7 +20,7 @@ function segmentsOf(path: string): readonly string[] | undefined {
   if (before !== "" || segments.length === 0) return undefined;
   if (segments.at(-1) === "") segments.pop();
   if (segments.some((segment) => segment === "" || segment === "." || segment === "..")) return undefined;
-  return /^(~|[a-z]:)/i.test(segments[0] ?? "") ? undefined : segments;
+  return path.includes("~") || /^[a-z]:/i.test(segments[0] ?? "") ? undefined : segments;
 }
 
 export function pathWithin(text: string, roots: readonly string[]): Truth {
@@ -33,10 +33,12 @@ export function pathWithin(text: string, roots: readonly string[]): Truth {
 export function hostIn(url: string, hosts: readonly string[]): Truth {
   const host = hostOf(url);
   if (host === undefined || hosts.some((listed) => !isListable(listed))) return "unknown";
-  return hosts.some((listed) => {
+  const isListed = hosts.some((listed) => {
     if (listed.startsWith("[")) return host === new URL(`http://${listed}`).hostname;
     return listed.startsWith("*.") ? host.endsWith(listed.slice(1)) : host === listed;
   });
+  // An address may be that of any host.
+  return isListed || (addressOf(host.replace(/^\[|\]$/g, "")) === undefined ? false : "unknown");
 }
 
 function hostOf(url: string): string | undefined {

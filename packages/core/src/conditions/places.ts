@@ -10,7 +10,8 @@ type Placed = boolean | "unknown";
 
 /**
  * Whether an absolute path is one of the roots or below it, by whole segments. Unknown where the path has control characters, backslashes, percent
- * escapes, empty, `.` or `..` segments, begins with `~` or a drive, or is not absolute. One trailing slash does not matter.
+ * escapes, a `~` (a home folder, or with a number a second name of a file on Windows), empty, `.` or `..` segments, begins with a drive, or is not
+ * absolute. One trailing slash does not matter.
  */
 export function isWithinPath(actual: string, roots: readonly string[]): Placed {
   if (pathProblem(actual) !== undefined) return "unknown";
@@ -26,21 +27,24 @@ export function pathProblem(path: string): string | undefined {
   if (path.includes("\\")) return "has a backslash";
   if (/%[0-9a-fA-F]{2}/.test(path)) return "has a percent escape";
   if (!path.startsWith("/")) return "is not absolute";
+  if (path.includes("~")) return "has a `~`";
   if (/\/\//.test(path)) return "has an empty segment";
   if (/\/\.\.?(?:\/|$)/.test(path)) return "has a `.` or `..` segment";
-  if (/^\/(?:~|[A-Za-z]:)/.test(path)) return "begins with `~` or a drive";
+  if (/^\/[A-Za-z]:/.test(path)) return "begins with a drive";
   return undefined;
 }
 
 /**
  * Whether the host of an absolute `http` or `https` URL is in the list. `*.example.com` stands for every subdomain, not for `example.com`. The port
- * does not matter. Unknown where the text holds userinfo, backslashes, whitespace or control characters, or the host has a trailing dot, is
- * written as a number, is not ASCII, or is changed by the URL Standard's parser; IPv6 literals are compared in canonical form.
+ * does not matter. Unknown where the text holds userinfo, backslashes, whitespace or control characters, or the host has a trailing dot, is not
+ * ASCII, or is changed by the URL Standard's parser. An address is true where the list names it (IPv6 is compared in canonical form), else unknown:
+ * it may be an address of any listed host.
  */
 export function isHostIn(actual: string, hosts: readonly string[]): Placed {
   const host = hostOf(actual);
   if (host === undefined) return "unknown";
-  return hosts.some((listed) => (listed.startsWith("*.") ? host.endsWith(listed.slice(1)) : host === listed));
+  if (hosts.some((listed) => (listed.startsWith("*.") ? host.endsWith(listed.slice(1)) : host === listed))) return true;
+  return host.startsWith("[") || numericName.test(host) ? "unknown" : false;
 }
 
 /** What keeps a text from being a host of a `host_in` list, `undefined` where nothing does. */
