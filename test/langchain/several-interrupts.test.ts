@@ -118,3 +118,17 @@ test("[decided-once] an agent that is a tool of another asks through it, and eac
   expect(told((await agent.invoke(resume(approve), thread)).messages)).toEqual([["success", "success,did pay 50"]]);
   expect([ran, decisions().length]).toEqual([["pay(50)"], 2]);
 });
+
+test("[decided-once] an agent that is a node of a graph asks through that graph", async () => {
+  const { session, decisions } = setGuard();
+  const { tools, ran } = canaries();
+  const inner = createAgent({ model: modelCalling([calls[0] as never]), tools, middleware: [holdpointMiddleware(session)] });
+  const graph = new StateGraph(MessagesAnnotation)
+    .addNode("agent", inner.graph as never)
+    .addEdge(START, "agent")
+    .addEdge("agent", END)
+    .compile({ checkpointer: new MemorySaver() });
+  expect(names(await graph.invoke(ask as never, thread))).toEqual(["pay"]);
+  expect(told((await graph.invoke(resume(approve), thread)).messages)).toEqual([["success", "did pay 50"]]);
+  expect([ran, decisions().length]).toEqual([["pay(50)"], 1]);
+});
