@@ -166,6 +166,55 @@ test
     },
   );
 
+test.skipIf(!redisUrl)(
+  "[decided-once] a use of a yes that a client puts back twice over a cut connection is put back once",
+  async ({ onTestFinished }) => {
+    const line = await cutLine(redisUrl);
+    onTestFinished(() => line.close());
+    const client = new Redis({ host: "127.0.0.1", port: line.port });
+    client.on("error", () => undefined);
+    const prefix = fresh();
+    onTestFinished(async () => {
+      await client.del(...(await client.keys(`{${prefix}}*`)));
+      await client.quit();
+    });
+    const approvals = redisApprovals({ client, prefix });
+    const now = Date.now();
+    const wide = { to: "session", binding: "wide", forMs: 60_000, uses: 3 } as const;
+    await approvals.request(
+      {
+        id: "refund",
+        status: "pending",
+        binding: "refund of 20",
+        wide,
+        server: "stripe",
+        tool: "create_refund",
+        context: { session: "one" },
+        rules: [],
+        reasons: [],
+        requestedAt: now,
+        expiresAt: now + 60_000,
+        usesLeft: 1,
+      },
+      { session: "one", maxPending: 1 },
+      now,
+    );
+    await approvals.answer("refund", { approved: true, widen: true }, now);
+    for (let use = 0; use < 3; use += 1) expect(await approvals.consume("refund", now)).toBe(true);
+
+    // What is put back is read, then written: it is the answer to the write that is lost.
+    const evalsha = client.evalsha.bind(client) as (...parameters: unknown[]) => Promise<unknown>;
+    let sent = 0;
+    client.evalsha = ((...parameters: unknown[]) => {
+      sent += 1;
+      if (sent === 2) line.cutNextAnswer();
+      return evalsha(...parameters);
+    }) as typeof client.evalsha;
+    await approvals.restore("refund", now);
+    expect(await approvals.get("refund", now)).toMatchObject({ status: "approved", usesLeft: 1 });
+  },
+);
+
 test.skipIf(!redisUrl)("a give-back that a client sends twice over a cut connection is given back once", async () => {
   const line = await cutLine(redisUrl);
   const name = fresh();

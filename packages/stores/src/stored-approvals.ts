@@ -113,7 +113,7 @@ export function approvalsOver(table: ApprovalTable): ApprovalStore {
     restore: (id, now) =>
       table.change(byId(id), now, ([record], at): Change<void> => {
         if ((record?.status !== "used" && record?.status !== "approved") || at >= record.expiresAt) return { result: undefined };
-        return { result: undefined, write: { ...record, usesLeft: record.usesLeft + 1, status: "approved" } };
+        return { result: undefined, write: { ...record, usesLeft: Math.min(record.usesLeft + 1, usesOf(record)), status: "approved" } };
       }),
 
     get: (id, now) => table.change(byId(id), now, ([record]) => ({ result: record })),
@@ -198,6 +198,11 @@ function sessionOf({ context }: ApprovalRecord): string {
 
 function isLive({ status }: Pick<ApprovalRecord, "status">): boolean {
   return status === "pending" || status === "approved";
+}
+
+/** How many calls a yes covered when it was given. */
+function usesOf({ widened, wide }: ApprovalRecord): number {
+  return widened === true && wide !== undefined ? wide.uses : 1;
 }
 
 function ended(record: ApprovalRecord, status: ApprovalStatus): ApprovalRecord {

@@ -80,7 +80,8 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
     restore(id, now) {
       const record = records.get(id);
       if (!record || (record.status !== "used" && record.status !== "approved") || now >= record.expiresAt) return;
-      write({ ...record, usesLeft: record.usesLeft + 1, status: "approved" });
+      const covered = record.widened && record.wide ? record.wide.uses : 1;
+      write({ ...record, usesLeft: Math.min(record.usesLeft + 1, covered), status: "approved" });
     },
     get: read,
     list(filter, now) {

@@ -35,10 +35,14 @@ return answer
 
 /**
  * Keys after the clock: the sets `all`, session, pending of the session, and one or two bindings. Parameters after the time: version, id, status, record,
- * secrets, when it expires and when it goes. Answers 0, and writes nothing, where the version is another by now.
+ * secrets, when it expires and when it goes, and a mark of this write alone. Answers 0, and writes nothing, where the version is another by now.
  */
 export const writeScript = script(`${approvals}
+-- Clients may send a command again when they lose a connection: a use that was put back would be put back once more, since its version is another.
+local written = base .. 'approval-written:' .. ARGV[9]
+if call('EXISTS', written) == 1 then return 1 end
 if version ~= ARGV[2] then return 0 end
+call('SET', written, '', 'PX', 3600000)
 call('INCR', base .. 'approvals-version')
 local id, status, secrets, expires, goes = ARGV[3], ARGV[4], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { ApprovalStore } from "@holdpoint/core";
 import { failingAs } from "../store-failure.ts";
 import { type ApprovalQuery, approvalsOver, defaultKeepMs, optimisticTable, sessionIndex } from "../stored-approvals.ts";
@@ -68,7 +69,7 @@ export function redisApprovals(options: RedisApprovalsOptions): ApprovalStore {
           const bindings = row.wideBinding === null ? [row.binding] : [row.binding, row.wideBinding];
           const keys = [clockKey, all, ofSession(row.session), pendingOf(row.session), ...bindings.map(ofBinding)];
           const { id, status, record, secrets, expiresAt } = row;
-          const parameters = [version, id, status, record, secrets ?? "", String(expiresAt), String(expiresAt + keepMs)];
+          const parameters = [version, id, status, record, secrets ?? "", String(expiresAt), String(expiresAt + keepMs), randomUUID()];
           return Number(await run(writeScript, keys, [time(now), ...parameters])) === 1;
         }),
     }),

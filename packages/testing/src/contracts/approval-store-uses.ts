@@ -48,6 +48,20 @@ export const useCases: readonly ApprovalStoreCase[] = [
       }),
   },
   {
+    name: "[decided-once] what is put back more often than it was taken is there once",
+    async run(subject, assert) {
+      const wide = { to: "session", binding: subject.name("wide"), forMs: 60_000, uses: 3 } as const;
+      for (const [yes, uses] of [
+        [await approved(subject, "narrow"), 1],
+        [await approved(subject, "wider", { wide }), 3],
+      ] as const) {
+        await subject.store.consume(yes.id, subject.now());
+        for (const store of [subject.store, subject.second]) await store.restore(yes.id, subject.now());
+        assert.deepEqual(await wins(subject, yes.id, 6), uses);
+      }
+    },
+  },
+  {
     name: "what the approver made of the arguments stands beside what was asked",
     async run(subject, assert) {
       const { id, binding } = await filed(subject, "refund", { arguments: { amount: 20 } });
