@@ -30,32 +30,15 @@ end
 local function amount(entry) return tonumber(string.sub(entry, string.find(entry, ':', 1, true) + 1)) end
 `;
 
-/** Reads the debits, five parameters each, and what is on their counters, and answers with the room. Takes nothing. */
+/** Reads the debits, five parameters each, and what is on their counters. Takes nothing. */
 const counting = `${clock}
-local DAY = 86400000
-
--- From days since the epoch, after Howard Hinnant's civil_from_days.
-local function day_of_month(days)
-  local day_of_era = (days + 719468) % 146097
-  local year_of_era = math.floor((day_of_era - math.floor(day_of_era / 1460) + math.floor(day_of_era / 36524) - math.floor(day_of_era / 146096)) / 365)
-  local day_of_year = day_of_era - (365 * year_of_era + math.floor(year_of_era / 4) - math.floor(year_of_era / 100))
-  return day_of_year - math.floor((153 * math.floor((5 * day_of_year + 2) / 153) + 2) / 5) + 1
-end
-
-local function window_end(debit)
-  if debit.kind == 'aligned' then return (math.floor((at - debit.origin) / debit.length) + 1) * debit.length + debit.origin end
-  local today = math.floor(at / DAY)
-  local next_month = today - day_of_month(today) + 32
-  return (next_month - day_of_month(next_month) + 1) * DAY
-end
-
 local function freed(entries)
   local sum = 0
   for _, entry in ipairs(call('ZRANGEBYSCORE', entries, '-inf', at)) do sum = sum + amount(entry) end
   return sum
 end
 
-local debits, next_key = {}, 2
+local debits, next_key, short = {}, 2, false
 for parameter = 2, #ARGV, 5 do
   local key, kind, entries = KEYS[next_key], ARGV[parameter], nil
   next_key = next_key + 1
@@ -67,99 +50,110 @@ for parameter = 2, #ARGV, 5 do
   local used, ends = tonumber(counter[1] or ''), tonumber(counter[2] or '')
   local live = used and not (ends and ends <= at)
   if not live then used, ends = 0, nil elseif entries then used = used - freed(entries) end
+  local wanted, room = tonumber(ARGV[parameter + 3]), ARGV[parameter + 4] - used
+  short = short or wanted > room
   debits[#debits + 1] = {
-    key = key, kind = kind, entries = entries, live = live, used = used, ends = ends,
-    length = ARGV[parameter + 1], origin = ARGV[parameter + 2], amount = tonumber(ARGV[parameter + 3]), max = tonumber(ARGV[parameter + 4])
+    parameter = parameter, key = key, entries = entries, live = live, used = used, ends = ends, wanted = wanted, room = room
   }
 end
+`;
 
-local function is_short(debit) return debit.amount > debit.max - debit.used end
-
+/** Answers with the room, three integers for each debit: whether it is short, what remains, and the wait, -1 where there is none to tell. */
+const room = `
 -- The instant at which enough of a sliding window is free again. Most debits are small, and the first entries free enough.
-local function entry_that_frees(debit)
-  local lacking, offset = debit.amount - (debit.max - debit.used), 0
+local function entry_that_frees(entries, lacking)
+  local offset = 0
   while true do
-    local entries = call('ZRANGEBYSCORE', debit.entries, '(' .. text(at), '+inf', 'WITHSCORES', 'LIMIT', offset, 50)
-    if #entries == 0 then return nil end
-    for index = 1, #entries, 2 do
-      lacking = lacking - amount(entries[index])
-      if lacking <= 0 then return tonumber(entries[index + 1]) end
+    local found = call('ZRANGEBYSCORE', entries, '(' .. text(at), '+inf', 'WITHSCORES', 'LIMIT', offset, 50)
+    if #found == 0 then return nil end
+    for index = 1, #found, 2 do
+      lacking = lacking - amount(found[index])
+      if lacking <= 0 then return tonumber(found[index + 1]) end
     end
     offset = offset + 50
   end
 end
 
 local function fits_at(debit)
-  if not is_short(debit) or not debit.live or debit.amount > debit.max or debit.kind == 'concurrent' then return nil end
-  if debit.kind == 'sliding' then return entry_that_frees(debit) end
+  local lacking, kind = debit.wanted - debit.room, ARGV[debit.parameter]
+  if lacking <= 0 or lacking > debit.used or not debit.live or kind == 'concurrent' then return nil end
+  if kind == 'sliding' then return entry_that_frees(debit.entries, lacking) end
   return debit.ends
 end
 
--- Three integers for each debit: whether it is short, what remains, and the wait, -1 where there is none to tell.
-local function add_room(answer)
-  for _, debit in ipairs(debits) do
-    local instant = fits_at(debit)
-    answer[#answer + 1] = is_short(debit) and 1 or 0
-    answer[#answer + 1] = math.max(0, debit.max - debit.used)
-    answer[#answer + 1] = instant and instant - now or -1
-  end
-  return answer
+remember()
+for _, debit in ipairs(debits) do
+  local instant = fits_at(debit)
+  answer[#answer + 1] = debit.wanted > debit.room and 1 or 0
+  answer[#answer + 1] = math.max(0, debit.room)
+  answer[#answer + 1] = instant and instant - now or -1
 end
+return answer
 `;
 
 export const lookScript = script(`${counting}
-remember()
-return add_room({})
-`);
+local answer = {}
+${room}`);
+
+/** A function is made anew with each run of a script, so those that few runs need stand where they are needed. */
+const opening = `
+local DAY = 86400000
+
+-- From days since the epoch, after Howard Hinnant's civil_from_days.
+local function day_of_month(days)
+  local day_of_era = (days + 719468) % 146097
+  local year_of_era = math.floor((day_of_era - math.floor(day_of_era / 1460) + math.floor(day_of_era / 36524) - math.floor(day_of_era / 146096)) / 365)
+  local day_of_year = day_of_era - (365 * year_of_era + math.floor(year_of_era / 4) - math.floor(year_of_era / 100))
+  return day_of_year - math.floor((153 * math.floor((5 * day_of_year + 2) / 153) + 2) / 5) + 1
+end
+
+if kind == 'aligned' then
+  ends = (math.floor((at - ARGV[parameter + 2]) / length) + 1) * length + ARGV[parameter + 2]
+else
+  local today = math.floor(at / DAY)
+  local next_month = today - day_of_month(today) + 32
+  ends = (next_month - day_of_month(next_month) + 1) * DAY
+end
+`;
 
 /** Answers `{0, room…}`, or the reservation and what remains of each debit. */
 export const reserveScript = script(`${counting}
-for _, debit in ipairs(debits) do
-  if is_short(debit) then
-    remember()
-    return add_room({0})
-  end
+if short then
+  local answer = {0}
+  ${room}
 end
 
 -- Nothing above takes anything. A server that is full or read-only refuses the first write below; after that it refuses none.
 local reservation = math.max(now * 1000, seen + 1)
 call('SET', KEYS[1], reservation)
 
-local function take_entry(debit)
-  call('ZREMRANGEBYSCORE', debit.entries, '-inf', at)
-  if debit.amount == 0 then return end
-  local free_at = at + debit.length
-  call('ZADD', debit.entries, free_at, text(reservation) .. ':' .. text(debit.amount))
-  debit.ends = math.max(debit.ends or free_at, free_at)
-  expire(debit.entries, debit.ends)
-end
-
-local function take(debit)
-  if not debit.live and debit.amount == 0 then return end
-  debit.used = debit.used + debit.amount
-  local fixed = debit.kind == 'aligned' or debit.kind == 'month'
-  if debit.entries then
-    take_entry(debit)
-  elseif not fixed then
-    debit.ends = tonumber(debit.length) > 0 and at + debit.length or nil
-  elseif not debit.live then
-    debit.ends = window_end(debit)
-  end
-  if not debit.live then
-    call('HSET', debit.key, 'used', debit.used, 'ends', debit.ends or '', 'born', reservation)
-  elseif fixed then
-    call('HSET', debit.key, 'used', debit.used)
-    return
-  else
-    call('HSET', debit.key, 'used', debit.used, 'ends', debit.ends or '')
-  end
-  expire(debit.key, debit.ends)
-end
-
 local answer = {reservation}
 for index, debit in ipairs(debits) do
-  take(debit)
-  answer[index + 1] = debit.max - debit.used
+  local parameter, key, taken = debit.parameter, debit.key, debit.wanted
+  local kind = ARGV[parameter]
+  local fixed = kind == 'aligned' or kind == 'month'
+  answer[index + 1] = debit.room - taken
+  if fixed and debit.live then
+    call('HINCRBY', key, 'used', ARGV[parameter + 3])
+  elseif debit.live or taken > 0 then
+    local entries, ends, length = debit.entries, debit.ends, tonumber(ARGV[parameter + 1])
+    if fixed then
+      ${opening}
+    elseif kind == 'lifetime' then
+      ends = length > 0 and at + length or nil
+    else
+      call('ZREMRANGEBYSCORE', entries, '-inf', at)
+      if taken > 0 then
+        local free_at = at + length
+        call('ZADD', entries, free_at, text(reservation) .. ':' .. text(taken))
+        ends = math.max(ends or free_at, free_at)
+        expire(entries, ends)
+      end
+    end
+    call('HSET', key, 'used', debit.used + taken, 'ends', ends or '')
+    if not debit.live then call('HSET', key, 'born', reservation) end
+    expire(key, ends)
+  end
 end
 return answer
 `);
