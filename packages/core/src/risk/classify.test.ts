@@ -151,6 +151,7 @@ test("a word that is a thing as often as an effect gives way to the verb beside 
   expect(category("map_search")).toBe("read");
   expect(category("leave_channel")).toBe("write");
   expect(category("place_order")).toBe("financial");
+  expect(category("domain-byComposeId", "Retrieves the domains of a stack")).toBe("read");
 });
 
 test("a description that permits, or says when the tool is used, is read for what it permits", () => {
@@ -235,6 +236,20 @@ test("of a schema with more operations than are read nothing is called a read, a
   const wide = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`x${at}_action`, { enum: many }]));
   expect(category("item", "Gets an item", wide)).toBe("write");
   expect(category("item", "Gets an item", { action: { enum: ["delete", ...many] } })).toBe("destructive");
+});
+
+test("a scan that is triggered is no resource that is read, and what is shown to a person is no answer", () => {
+  expect(category("trigger_scan", "Scan a host")).toBe("execute");
+  expect(category("run_get")).toBe("read");
+  expect(category("show_notification", "Shows a notification to the user")).toBe("write");
+  expect(category("show_notifications", "Shows the notifications")).toBe("read");
+  expect(category("export_to_sheet", "Exports the rows to a new Google Sheet")).toBe("write");
+});
+
+test("a paid plan and an escrow move money", () => {
+  expect(category("upgrade_plan", "Upgrade to a paid plan")).toBe("financial");
+  expect(category("release_escrow", "Releases the escrow to the seller")).toBe("financial");
+  expect(category("get_plan", "Gets the plan")).toBe("read");
 });
 
 test("a flag that shapes the answer has no effect on the world", () => {

@@ -1,5 +1,5 @@
 import { type Category, graver, isGraver } from "./category.ts";
-import { conjunctions, fillers, nounPairs, phrasalVerbs, places, readNouns } from "./vocabulary.ts";
+import { conjunctions, fillers, nounPairs, phrasalVerbs, places, readNouns, resourceReads } from "./vocabulary.ts";
 import { categoryWith, cutVerb, nameTokens, type Verb, verbInName, verbOfAgent } from "./words.ts";
 
 /** What a name or a description says, and how firmly: a `guess` gives way to the other source, a `verb` does not. */
@@ -67,7 +67,8 @@ function verbsAmong(tokens: readonly string[]): Found[] {
   const found = tokens.flatMap((token, at) => {
     const verb = verbInName(token);
     const inPair = nounPairs.has(`${token} ${tokens[at + 1]}`) || nounPairs.has(`${tokens[at - 1]} ${token}`);
-    return verb && !inPair ? [{ ...verb, at }] : [];
+    // `by` opens what is looked up by: `domains_byComposeId`.
+    return verb && !inPair && tokens[at - 1] !== "by" ? [{ ...verb, at }] : [];
   });
   return found.filter(({ at }, place) => place === found.length - 1 || at > 1 || !places.has(tokens[at] as string));
 }
@@ -90,7 +91,8 @@ function headVerb(found: readonly Found[], tokens: readonly string[]): { verb: F
   if (sure === first) return { verb: sure, firmness: "verb" };
   const ends = sure.at === tokens.length - 1;
   // `run_get_report` runs; `order_get`, `post_list_comments` and `list_create` are resources with their verb.
-  if (sure.category === "read") return ends || first.kind === "noun" ? { verb: sure, firmness: "verb" } : { verb: first, firmness: "verb" };
+  const resource = first.kind === "noun" || (ends && (first.at > 0 || resourceReads.has(sure.base) || first.category === "read"));
+  if (sure.category === "read") return resource ? { verb: sure, firmness: "verb" } : { verb: first, firmness: "verb" };
   // `list_update_sites` lists, `list_update` updates a list: in doubt the graver reading, which the description cannot soften.
   return { verb: sure, firmness: "verb" };
 }

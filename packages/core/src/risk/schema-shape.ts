@@ -94,7 +94,7 @@ function writesFile({ name, tokens }: Parameter, reading: Reading | undefined, s
 /** "Downloads the attachment to a local directory": the reading is remote, the writing is here. */
 function savesToFile(text: string, name: Reading | undefined): boolean {
   if (!savers.has(name?.verb ?? "")) return false;
-  return /\b(?:sav|writ|download|export|extract)\w*\b[^.]{0,80} (?:to|into) (?:(?:a|an|the|your|local|specified|given|output) ){0,3}(?:file|disk|path|directory|folder|bucket|location|filesystem|s3)\b/.test(
+  return /\b(?:sav|writ|download|export|extract)\w*\b[^.]{0,80} (?:to|into) (?:(?:a|an|the|your|local|specified|given|output) ){0,3}(?:new |google )*(?:file|sheet|spreadsheet|database|dataset|bigquery|notion|drive|disk|path|directory|folder|bucket|location|filesystem|s3)\b/.test(
     text,
   );
 }

@@ -24,7 +24,7 @@ export const verbs: Readonly<Record<Category, Readonly<Partial<Record<Kind, stri
       illustrate reveal answer`,
   },
   write: {
-    verb: `create add edit write insert upsert modify set put save store append prepend rename replace assign unassign associate attach detach hide skip defer enable disable mark
+    verb: `create add edit write insert upsert modify set put save store append prepend rename replace assign unassign associate attach detach hide defer enable disable mark
       unmark move copy duplicate send reply respond publish unpublish subscribe unsubscribe register submit configure customize customise init
       initialize initialise provision invite join approve reject accept decline dismiss close reopen resolve complete finish archive unarchive restore
       recover undo redo pin unpin lock unlock mute unmute follow unfollow star unstar unlike unlink unvote upvote downvote bookmark connect disconnect bind unbind
@@ -146,6 +146,9 @@ export const fillers =
   words(`api tool mcp server v1 v2 v3 the a an of for by with in on at from to as my new all bulk batch mass multi multiple many async force
   admin global local current`);
 
+/** Verbs of reading that a resource in front of them is read with: `run_get` gets a run, where `trigger_scan` triggers a scan. */
+export const resourceReads = words("get list show describe view read retrieve find fetch");
+
 /** What a name opens with to say where its verb acts: `ssh_list_files`, `drive_search`, `npm_audit`. Alone they are what they say. */
 export const places = words("ssh drive shell bash terminal python npm npx pip cargo kubectl adb gcloud");
 
@@ -196,6 +199,9 @@ export const combinations: readonly Combination[] = [
   { verbs: "approve", objects: "token tokens spender spending allowance erc20", category: "financial", unless: "access auth request" },
   { verbs: "evaluate", objects: "mathematical math arithmetic formula", category: "read" },
   { verbs: "generate", objects: "random", category: "read", unless: "image" },
+  { verbs: "show display", objects: "notification alert toast dialog popup banner", category: "write" },
+  { verbs: "subscribe upgrade downgrade", objects: "plan plans tier membership", category: "financial" },
+  { verbs: "release fund", objects: "escrow", category: "financial" },
   { verbs: "renew", objects: "domain domains membership license plan policy", category: "financial" },
   { verbs: "approve submit process finalize run", objects: "payrun payroll", category: "financial" },
   { verbs: "run execute perform start begin", objects: "report search select", category: "read" },
