@@ -126,3 +126,9 @@ test("tools with vague, rare or misleading names are judged right nine times in 
   expect(dangerous).toEqual([]);
   expect(accuracy).toBeGreaterThan(0.9);
 });
+
+test("tools of many servers, labelled before they were first judged and learnt from since, are judged right nineteen times in twenty, and nothing with an effect is called a read", () => {
+  const { accuracy, dangerous } = confusion(fixture<Labelled>("real-servers.json"));
+  expect(dangerous).toEqual([]);
+  expect(accuracy).toBeGreaterThan(0.95);
+});

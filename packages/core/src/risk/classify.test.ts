@@ -246,6 +246,11 @@ test("a scan that is triggered is no resource that is read, and what is shown to
   expect(category("export_to_sheet", "Exports the rows to a new Google Sheet")).toBe("write");
 });
 
+test("what is read automatically may be written down", () => {
+  expect(category("auto_describe", "Automatically generate descriptions for all tables")).toBe("write");
+  expect(category("auto_detect", "Detects the language")).toBe("read");
+});
+
 test("a paid plan and an escrow move money", () => {
   expect(category("upgrade_plan", "Upgrade to a paid plan")).toBe("financial");
   expect(category("release_escrow", "Releases the escrow to the seller")).toBe("financial");

@@ -45,7 +45,9 @@ export function readName(name: string, described?: string): Reading | undefined 
   const spoken = agreed(found, tokens, described);
   if (spoken) return withJoined(spoken, "verb", [spoken], tokens);
   const head = headVerb(found, tokens);
-  if (head) return withJoined(head.verb, head.firmness, found, tokens);
+  // What `auto_describe` describes by itself it may well write down: the description says.
+  const alone = head !== undefined && tokens[head.verb.at - 1] === "auto";
+  if (head) return withJoined(head.verb, alone ? "guess" : head.firmness, found, tokens);
   if (last === undefined || !readNouns.has(last) || (tokens.length > 1 && /(?:i[sz]e|ify|ate)$/.test(tokens[0] as string)))
     return undefined;
   return { category: "read", because: `the name is a thing that is looked at: \`${last}\``, firmness: "guess", objects: tokens };
