@@ -222,6 +222,20 @@ test("types prints what definePolicy is typed with", async () => {
   expect(stdout).toContain("amount: number;");
 });
 
+test("a list with entries that are no tools is refused, each named, by all that need their names", async () => {
+  const files = {
+    "tools.json": { tools: [{ name: "a" }, null, { name: 5 }] },
+    "policy.json": { version: "1", default: "deny", tools: { a: {} } },
+  };
+  for (const args of [["types"], ["lock", "--server", "s"], ["scan"], ["simulate", "policy.json"]]) {
+    const { code, stderr } = await holdpoint([...args, "--tools", "tools.json"], { files });
+    expect(stderr).toBe(
+      "error: tools.json: not every entry is a tool\n  /1: this is no tool: give an object with a `name`\n  /2: this is no tool: give an object with a `name`\n",
+    );
+    expect(code).toBe(2);
+  }
+});
+
 test("wrong usage ends with 2, help with 0", async () => {
   expect((await holdpoint(["nonsense"])).code).toBe(2);
   expect((await holdpoint(["check"])).code).toBe(2);

@@ -6,7 +6,7 @@ import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotoc
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { exitCodes, Failure, reasonOf } from "./failure.ts";
-import { readToolsFile, type ToolList } from "./tools-file.ts";
+import { readNamedTools, type ToolList } from "./tools-file.ts";
 
 /** How a server is reached. */
 export type ServerAddress =
@@ -82,7 +82,7 @@ export async function listSource(
   stdin: NodeJS.ReadableStream,
   options: { readonly timeoutMs?: number } = {},
 ): Promise<ListedServer> {
-  if (source === "-" || existsSync(source)) return readToolsFile(source, stdin);
+  if (source === "-" || existsSync(source)) return readNamedTools(source, stdin);
   if (/^https?:\/\//i.test(source)) return listServer({ url: source }, options);
   const [command, ...args] = splitCommand(source);
   if (command === undefined) throw new Failure("the server has no name: give a tools file, a URL or a command");

@@ -11,6 +11,22 @@ export interface ToolList {
 }
 
 /**
+ * The same, where every entry has a name, as policies, types and locks need it.
+ *
+ * @throws {Failure} naming each entry that has none.
+ */
+export async function readNamedTools(path: string, stdin: NodeJS.ReadableStream): Promise<ToolList> {
+  const list = await readToolsFile(path, stdin);
+  const issues = (list.tools as readonly unknown[]).flatMap((tool, index) =>
+    isFields(tool) && typeof tool["name"] === "string" && tool["name"] !== ""
+      ? []
+      : [{ pointer: `/${index}`, message: "this is no tool", fix: "give an object with a `name`" }],
+  );
+  if (issues.length > 0) throw new Failure(`${path}: not every entry is a tool`, { issues });
+  return list;
+}
+
+/**
  * Reads a `tools/list` result, a whole JSON-RPC answer with one, or an array of tools. `-` is read from `stdin`.
  *
  * @throws {Failure} where the file is none of these.

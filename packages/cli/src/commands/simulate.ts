@@ -7,7 +7,7 @@ import { type PolicyFile, type PolicyFormat, policyFormats, readPolicyFile } fro
 import type { SimulatedCall } from "../simulated-call.ts";
 import { createSimulator, type SimulatedVerdict, type SimulatorOptions } from "../simulator.ts";
 import { endWith, note, type Terminal, writeLine } from "../terminal.ts";
-import { readToolsFile } from "../tools-file.ts";
+import { readNamedTools } from "../tools-file.ts";
 
 interface Options {
   readonly policy?: readonly string[];
@@ -36,7 +36,7 @@ export function addSimulate(program: Command, terminal: Terminal): void {
     .option("--json", "the output is JSON lines in any case")
     .action(async (first: string | undefined, second: string, options: Options) => {
       const [policy, calls] = options.policy ? [undefined, first ?? second] : [first, second];
-      const tools = options.tools === undefined ? undefined : (await readToolsFile(options.tools, terminal.stdin)).tools;
+      const tools = options.tools === undefined ? undefined : (await readNamedTools(options.tools, terminal.stdin)).tools;
       const policies = await readPolicies(policy, options);
       const other = options.diff === undefined ? undefined : (await readPolicyFile(options.diff, options)).policy;
       await replay(terminal, linesOf(calls, terminal), {
