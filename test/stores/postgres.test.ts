@@ -56,6 +56,26 @@ postgresTest("a PostgreSQL store answers every history as the one in memory does
   );
 });
 
+postgresTest("a call that opens a counter waits for no other that is taking a dead one anew", async ({ onTestFinished }) => {
+  const schema = freshSchema();
+  const store = postgresStore({ pool, schema, clock: "caller", timeoutMs: 5000 });
+  const debit = (key: string) => ({ key, window: { kind: "sliding", ms: 1000 }, amount: 1, max: 1 }) as const;
+  await store.reserve([debit("dead")], 0);
+  await store.look([], 10_000);
+
+  // Another call, as far as it has come when it drops what is free of its counter.
+  const other = await pool.connect();
+  onTestFinished(async () => {
+    await other.query("ROLLBACK");
+    other.release();
+  });
+  await other.query("BEGIN");
+  await other.query(`SELECT ${schema}.lock_counters(ARRAY['sliding:dead'])`);
+  await other.query(`DELETE FROM ${schema}.entries WHERE key = 'sliding:dead'`);
+
+  expect((await store.reserve([debit("new")], 10_000)).granted).toBe(true);
+});
+
 postgresTest("[fail-closed] an isolation level under which a call would not see what another has taken is refused", async () => {
   const strict = new Pool({ connectionString: url, max: 1, options: "-c default_transaction_isolation=repeatable\\ read" });
   const store = postgresStore({ pool: strict, schema: freshSchema() });

@@ -181,12 +181,14 @@ export function counterFunctions(schema: string): string {
       RETURN found_used + taken;
     END $$;
 
-    -- With each new counter a few dead ones go, so that the dead are found as fast as counters are made. Last in a transaction, and past rows that others
-    -- hold, so that nobody waits for it. By the remembered time: a clock that is set back afterwards opens no window again.
+    -- With each new counter a few dead ones go, so that the dead are found as fast as counters are made. Last in a transaction, past rows that others hold and
+    -- past counters that others have locked, whose entries they may be dropping: so it waits for nobody. By the remembered time: a clock that is set back afterwards opens no window again.
     CREATE OR REPLACE FUNCTION ${schema}.drop_dead() RETURNS void LANGUAGE sql AS $$
       WITH dead AS (
         DELETE FROM ${schema}.counters WHERE key IN (
-          SELECT key FROM ${schema}.counters WHERE ends <= (SELECT seen FROM ${schema}.state) ORDER BY ends LIMIT 4 FOR UPDATE SKIP LOCKED
+          SELECT key FROM (
+            SELECT key FROM ${schema}.counters WHERE ends <= (SELECT seen FROM ${schema}.state) ORDER BY ends LIMIT 4 FOR UPDATE SKIP LOCKED
+          ) AS found WHERE pg_try_advisory_xact_lock(hashtextextended('${schema} ' || key, 0))
         ) RETURNING key, ends
       )
       DELETE FROM ${schema}.entries USING dead WHERE entries.key = dead.key AND entries.free_at <= dead.ends

@@ -4,7 +4,7 @@ import { counterFunctions } from "./counter-functions.ts";
 import { checkSchema, type PostgresPool } from "./pool.ts";
 
 /** Of the tables and functions below; raised with every change of either. */
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 /** Making a schema is more than a call, and those who start together wait for each other. */
 const makingMs = 60_000;
