@@ -127,6 +127,9 @@ export function approvalsOver(table: ApprovalTable): ApprovalStore {
 
     revoke: (id, by, now) =>
       table.change(byId(id), now, ([record], at) => {
+        // Too late for the call that has the last use; should it not leave, it gets nothing back.
+        if (record?.status === "used")
+          return { result: false, write: { ...ended(record, "used"), expiresAt: Math.min(record.expiresAt, at) } };
         if (!record || !isLive(record)) return { result: false };
         return { result: true, write: { ...ended(record, "revoked"), by, decidedAt: at } };
       }),

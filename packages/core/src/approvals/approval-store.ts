@@ -85,6 +85,6 @@ export interface ApprovalStore {
     filter: { readonly status?: ApprovalStatus | undefined; readonly session?: string | undefined },
     now: number,
   ): MaybePromise<readonly ApprovalRecord[]>;
-  /** Ends a pending or approved record. False when there was none. */
+  /** Ends a pending or approved record. False when there was none; a use that a call has then is not put back any more. */
   revoke(id: string, by: string | undefined, now: number): MaybePromise<boolean>;
 }

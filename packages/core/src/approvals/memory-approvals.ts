@@ -93,6 +93,8 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
     },
     revoke(id, by, now) {
       const record = read(id, now);
+      // Too late for the call that has the last use; should it not leave, it gets nothing back.
+      if (record?.status === "used") write({ ...end(record, "used"), expiresAt: Math.min(record.expiresAt, now) });
       if (!record || !isLive(record)) return false;
       write({ ...end(record, "revoked"), by, decidedAt: now });
       return true;

@@ -62,6 +62,19 @@ export const useCases: readonly ApprovalStoreCase[] = [
     },
   },
   {
+    name: "[fail-closed] a yes that is revoked while a call has its last use is not put back",
+    async run(subject, assert) {
+      const yes = await approved(subject, "refund");
+      await subject.store.consume(yes.id, subject.now());
+      assert.deepEqual(await subject.second.revoke(yes.id, "mia", subject.now()), false);
+      await subject.store.restore(yes.id, subject.now());
+      assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
+      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+      const record = await subject.store.get(yes.id, subject.now());
+      assert.deepEqual([record?.status, record?.arguments], ["used", undefined]);
+    },
+  },
+  {
     name: "what the approver made of the arguments stands beside what was asked",
     async run(subject, assert) {
       const { id, binding } = await filed(subject, "refund", { arguments: { amount: 20 } });
