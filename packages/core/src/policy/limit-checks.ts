@@ -105,10 +105,12 @@ function amount(value: number | string | undefined, at: readonly PointerToken[],
 
 /**
  * Limits that name one counter share it, so they must count alike: the same window, scope, increment and unit, and the same calls. Each has its own
- * `max`. Tools may read the amount from arguments of different names, but one call cannot count two amounts.
+ * `max`, of which the smallest decides for a call, so that one list has no use for two. Tools may read the amount from arguments of different names, but
+ * one call cannot count two amounts.
  */
 export function checkCounters(limits: readonly PlacedLimit[], report: Report): void {
   const counters = new Map<string, { first: PlacedLimit; readFrom: Map<string, PlacedLimit> }>();
+  const listed = new Map<string, PlacedLimit>();
   for (const placed of limits) {
     const { limit, at } = placed;
     const counter = counters.get(limit.counter) ?? { first: placed, readFrom: new Map() };
@@ -119,7 +121,20 @@ export function checkCounters(limits: readonly PlacedLimit[], report: Report): v
     if (differing !== undefined) reportDifference(placed, counter.first, differing, report);
     else if (sameCall !== undefined && meterOf(sameCall.limit) !== meterOf(limit))
       reportDifference(placed, sameCall, "increment_from", report);
+    else reportSecond(placed, listed, report);
     if (!counter.readFrom.has(place)) counter.readFrom.set(place, placed);
+  }
+}
+
+/** A limit that only observes has its use beside one that enforces. */
+function reportSecond(placed: PlacedLimit, listed: Map<string, PlacedLimit>, report: Report): void {
+  const { limit, at } = placed;
+  const key = JSON.stringify([at.slice(0, -1), limit.counter, limit.mode, limit.concurrent !== undefined]);
+  const first = listed.get(key);
+  if (first === undefined) listed.set(key, placed);
+  else {
+    const message = `counter \`${limit.counter}\` is limited here already at \`${jsonPointer(first.at)}\`, and the smaller of the two decides`;
+    report(at, message, "keep the smaller, or name one of the counters differently");
   }
 }
 
