@@ -1,6 +1,6 @@
 import { guardTools } from "@holdpoint/ai-sdk";
 import { createGuard, definePolicy, isRefusal, memoryAudit } from "@holdpoint/core";
-import { jsonSchema, type ModelMessage, tool } from "ai";
+import { experimental_streamTextLowMemory, jsonSchema, type ModelMessage, tool } from "ai";
 import { expect, test } from "vitest";
 import { majors, shownOutputs } from "./majors.ts";
 
@@ -181,3 +181,14 @@ for (const { name, sdk, model: scripted, steps } of majors) {
     expect(result).toMatchObject({ name: "AbortError" });
   });
 }
+
+test("[well-formed-refusal] `experimental_streamTextLowMemory`, the third loop of AI SDK 7", async () => {
+  const ran: string[] = [];
+  const [seven] = majors;
+  const model = seven.model([[{ id: "c1", tool: "refund", input: { amount: 500 } }], "sorry"]);
+  const tools = guardTools(deskTools(ran), createGuard({ policy }).session());
+  const result = experimental_streamTextLowMemory({ model, tools, prompt: "refund it", stopWhen: seven.steps(3) });
+  for await (const _ of result.stream);
+  expect(ran).toEqual([]);
+  expect(shownOutputs(model, 1)).toEqual({ c1: denied("Refunds over $100 go to a person in billing.") });
+});
