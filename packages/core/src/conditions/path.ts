@@ -101,7 +101,8 @@ function element(value: Json, index: number): Json | undefined {
   return Array.isArray(value) && index < value.length ? (value[index] as Json) : undefined;
 }
 
-const nameStep = /\.([^.[\]"\p{Cc}]+)/uy;
+/** A lone `*` is read as every element elsewhere: as a name it would be absent from nearly every call, and a rule on it would stop none. */
+const nameStep = /\.((?!\*(?:[.[]|$))[^.[\]"\p{Cc}]+)/uy;
 const bracketStep = /\[(?:(0|[1-9][0-9]*)|(\*)|("(?:[^"\\]|\\.)*"))\]/uy;
 
 function parseSteps(text: string, start: number): Step[] | PathError {
@@ -138,6 +139,12 @@ function stepError(text: string, at: number): PathError {
     return {
       error: `\`${rest}\` does not start with an element`,
       fix: 'write `[0]`, `[*]` or `["a key"]`, without a sign or leading zeros',
+      at,
+    };
+  if (rest.startsWith(".*"))
+    return {
+      error: "`.*` would be a key that is called `*`, not every element of a list",
+      fix: 'write `[*]` for every element, or `["*"]` for that key',
       at,
     };
   if (rest.startsWith(".[")) return { error: "there is a dot before a bracket", fix: "write `args.list[0]`", at };
@@ -178,7 +185,7 @@ function example(root: Root): string {
   return { args: "amount", context: "tenant", tool: "name", time: "hour", item: "price" }[root];
 }
 
-const bareName = /^[^.[\]"\p{Cc}]+$/u;
+const bareName = /^(?!\*$)[^.[\]"\p{Cc}]+$/u;
 
 function formatStep(step: Step): string {
   if (step.kind === "elements") return "[*]";
