@@ -1,20 +1,21 @@
-// An agent of the Vercel AI SDK in front of a real MCP server, under one policy: a call that passes, one that is refused, one that a person approves. The model is
+// An agent of the Vercel AI SDK in front of a real MCP server, under one policy file: a call that passes, one that is refused, one that a person approves. The model is
 // the SDK's own mock, so it runs without a key and without a network. Checks itself, and exits with 1 on any surprise.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { styleText } from "node:util";
 import { createMCPClient } from "@ai-sdk/mcp";
 import { Experimental_StdioMCPTransport as StdioTransport } from "@ai-sdk/mcp/mcp-stdio";
 import { assertEnforced, guardMCPClient, guardTools, toolApproval } from "@holdpoint/ai-sdk";
-import { createGuard, memoryAudit } from "@holdpoint/core";
+import { createGuard, memoryAudit, parsePolicy } from "@holdpoint/core";
 import { generateText, isStepCount, type ModelMessage, tool } from "ai";
 import { z } from "zod";
 import { scriptedModel } from "./model.ts";
-import { policy } from "./policy.ts";
 
 const server = createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/dist/index.js");
 const transport = new StdioTransport({ command: process.execPath, args: [server, "stdio"], stderr: "ignore" });
+const policy = parsePolicy(await readFile(new URL("../policy.json", import.meta.url), "utf8"));
 const rolled: number[] = [];
 const roll = tool({
   description: "Rolls a die",

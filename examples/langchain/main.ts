@@ -13,7 +13,7 @@ import { AIMessage, createAgent, fakeModel, ToolMessage } from "langchain";
 
 const entry = createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/dist/index.js");
 const everything = { command: process.execPath, args: [entry, "stdio"], stderr: "ignore" as const };
-const policy = parsePolicy(await readFile(new URL("policy.json", import.meta.url), "utf8"));
+const policy = parsePolicy(await readFile(new URL("../policy.json", import.meta.url), "utf8"));
 const audit = memoryAudit();
 
 // For a real model change this line: `const model = "anthropic:claude-sonnet-4-5"`, and the assertions about what it says.
