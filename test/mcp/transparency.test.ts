@@ -22,8 +22,8 @@ const given: Record<string, object> = {
   "get-resource-links": { count: 3 },
   "get-resource-reference": { resourceType: "Text", resourceId: 1 },
   "get-structured-content": { location: "Chicago" },
-  // A step and the result that reach the client in one read are one too many for the SDK, which then forgets the step: half a second is between them.
-  "trigger-long-running-operation": { duration: 1, steps: 2 },
+  // A step and the result that reach the client in one read are one too many for the SDK, which then forgets the step: three seconds are between them.
+  "trigger-long-running-operation": { duration: 6, steps: 2 },
 };
 
 /** Waits for ten seconds where it is not told how long. */
@@ -64,7 +64,7 @@ async function everything(major: "1.x" | "2.x", wrap: <T>(client: T) => T) {
     if (unsteady.has(name)) continue;
     for (const args of [given[name] ?? {}, ...(name === slowTool ? [] : [{ unexpected: [null, 1.5, "ä"] }])]) {
       const progress: Step[] = [];
-      const options = { timeout: 20_000, onprogress: (step: Step) => progress.push(step) };
+      const options = { timeout: 60_000, onprogress: (step: Step) => progress.push(step) };
       const params = { name, arguments: args };
       const call = major === "1.x" ? loose(client).callTool(params, undefined, options) : loose(client).callTool(params, options);
       seen.push([name, args, await call.catch((error: Error) => [error.name, error.message]), progress.filter(beforeLast)]);
