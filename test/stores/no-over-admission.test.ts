@@ -100,7 +100,7 @@ async function hammer({ expect, onTestFinished }: TestContext, place: StorePlace
   const running = Array.from({ length: processes }, (_, index) => finished(start(index), killed));
   for (let kill = 0; kill < kills; kill += 1) {
     await someArrival(arrivals, 10 * (kill + 1));
-    const pids = [...new Set(linesOf(arrivals).map(([pid]) => Number(pid)))].filter((pid) => !killed.has(pid));
+    const pids = [...new Set(linesOf(arrivals).map(([pid]) => Number(pid)))].filter((pid) => !killed.has(pid) && lives(pid));
     const pid = pids[Math.floor(Math.random() * pids.length)];
     if (pid === undefined) continue;
     killed.add(pid);
@@ -124,6 +124,15 @@ async function hammer({ expect, onTestFinished }: TestContext, place: StorePlace
   const free = async () => store.look([slots], Date.now());
   await expect.poll(free, { timeout: 2 * leaseMs, interval: 100 }).toEqual([{ remaining: atOnce * unit }]);
   await close();
+}
+
+/** A process may have found the limits used up, and ended, before its turn to be killed. */
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function finished(worker: ChildProcess, killed: ReadonlySet<number>): Promise<void> {
