@@ -240,6 +240,20 @@ test("what would pass goes on past limits and approvals, as far as their literal
   });
 });
 
+test("an amount that a limit cannot read would pass as a number within the limit, and an unknown caller with none", () => {
+  const limited = (scope: "grant" | "user"): PolicyDocument => ({
+    version: "1",
+    default: "deny",
+    tools: { pay: { limits: [{ counter: "sum", window: "hour", max: 20, scope, increment_from: "args.amount", unit: "none" }] } },
+  });
+  const bounds = (scope: "grant" | "user") => {
+    const denial = verdict(limited(scope), callOf("pay", { amount: "much" }));
+    return denial.outcome === "deny" ? [denial.code, denial.wouldPass] : [];
+  };
+  expect(bounds("grant")).toEqual(["limit_amount", { arguments: [{ path: "args.amount", op: "lte", value: 20 }] }]);
+  expect(bounds("user")).toEqual(["limit_scope", undefined]);
+});
+
 test("what would pass is never a bound that the schema or another rule refuses", () => {
   const document: PolicyDocument = {
     version: "1",
@@ -256,7 +270,99 @@ test("a condition on what the server claims denies where no definition is known"
     default: "allow",
     all_tools: { deny_if: [{ path: "tool.annotations.destructiveHint", op: "eq", value: true }] },
   };
-  expect(ruleOf(document, callOf("x"))).toBe("(definition unknown)");
+  expect(verdict(document, callOf("x"))).toMatchObject({
+    rule: "(definition unknown)",
+    detail: "a rule reads what the server says of the tool, and no definition is known",
+  });
+  const claimless: PolicyDocument = { version: "1", default: "allow" };
+  expect(decide(compilePolicy(mergePolicies(claimless, document)), callOf("x"), facts)).toMatchObject({ rule: "(definition unknown)" });
+});
+
+test("[fail-closed] a schema of the server that cannot be used denies, unless the host chose that it fails open", () => {
+  const definition: Definition = {
+    state: "known",
+    digest: "",
+    judge: "it is too deep",
+    facts: { name: "x" },
+    declared: new Set(),
+    source: { name: "x" },
+  };
+  const outcomeOf = (failOpen: DecisionFacts["failOpen"]) =>
+    verdict({ version: "1", default: "allow" }, callOf("x"), { definition, failOpen });
+  for (const failOpen of [undefined, {}, { inputSchema: false }])
+    expect(outcomeOf(failOpen)).toMatchObject({ code: "definition_unusable", detail: expect.stringContaining("it is too deep") });
+  expect(outcomeOf({ inputSchema: true })).toMatchObject({ outcome: "allow", failedOpen: ["inputSchema"] });
+});
+
+test("a rule reads the hour of the call, and the tool's name and server whether or not a definition is known", () => {
+  const document: PolicyDocument = {
+    version: "1",
+    default: "allow",
+    all_tools: {
+      deny_if: [
+        { path: "time.hour", op: "gte", value: 20, name: "late" },
+        {
+          conditions: [
+            { path: "tool.name", op: "eq", value: "x" },
+            { path: "tool.server", op: "eq", value: "default" },
+          ],
+          name: "x here",
+        },
+      ],
+    },
+  };
+  expect(ruleOf(document, callOf("x"))).toBe("/all_tools/deny_if/x here");
+  expect(ruleOf(document, callOf("y"))).toBe("allow");
+  expect(ruleOf(document, { ...callOf("x"), server: "other" })).toBe("allow");
+  expect(ruleOf(document, callOf("y"), { now: Date.UTC(2026, 0, 5, 21) })).toBe("/all_tools/deny_if/late");
+  const definition: Definition = {
+    state: "known",
+    digest: "",
+    judge: undefined,
+    facts: { name: "x", server: "default" },
+    declared: new Set(),
+    source: { name: "x" },
+  };
+  expect(ruleOf(document, callOf("x"), { definition })).toBe("/all_tools/deny_if/x here");
+});
+
+test("an allowed call shows what each rule made of it", () => {
+  const plan = verdict(refunds, callOf("refund", { amount: 5, reason: "x" }));
+  expect(plan.outcome).toBe("allow");
+  expect(plan.evaluated.map(({ rule, truth }) => [rule, truth])).toEqual([
+    ["/tools/refund/require/args.reason-exists", true],
+    ["/tools/refund/deny_if/args.amount-gt", false],
+    ["/all_tools/deny_if/args.test-eq", false],
+    ["/tools/refund/require_approval/args.amount-gt", false],
+  ]);
+});
+
+test("layers that limit one counter debit it once, by the smaller maximum", () => {
+  const limits = (max: number) => ({ limits: [{ counter: "c", window: "minute", max }] }) as const;
+  const plan = verdict({ version: "1", default: "deny", all_tools: limits(5), tools: { x: limits(20) } }, callOf("x"));
+  expect(plan.outcome === "deny" ? [] : plan.debits.map(({ debit }) => debit.max)).toEqual([5_000_000]);
+});
+
+test("[nothing-leaves-unchecked] an observed limit that cannot count a call leaves the limits and approvals after it in force", () => {
+  const document: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: {
+      pay: {
+        limits: [
+          { counter: "seen", window: "hour", max: 1, scope: "tenant", mode: "observe" },
+          { counter: "kept", window: "hour", max: 1 },
+        ],
+        require_approval: [{ conditions: [] }],
+      },
+    },
+  };
+  const plan = verdict(document, callOf("pay"));
+  expect(plan).toMatchObject({
+    outcome: "hold",
+    debits: [{ limit: { id: "/tools/pay/limits/kept" } }],
+    observed: [{ code: "limit_scope" }],
+  });
 });
 
 test("[fail-closed] a claim of the server is one however the condition names it", () => {
@@ -285,6 +391,14 @@ test("an observed limit never tightens an enforced one, and under `observe` both
   };
   expect(debitsOf("enforce")).toEqual([[20], []]);
   expect(debitsOf("observe")).toEqual([[], [1]]);
+  const beside = verdict(
+    { version: "1", default: "allow", all_tools: { limits: [enforced, { ...enforced, counter: "d", mode: "observe" }] } },
+    callOf("x"),
+  );
+  expect(beside).toMatchObject({
+    debits: [{ limit: { limit: { counter: "c" } } }],
+    observedDebits: [{ limit: { limit: { counter: "d" } } }],
+  });
 });
 
 test("[deny-wins] what `all_tools` stops, no rule of the tool itself lets through", () => {

@@ -116,7 +116,7 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
     for (const limit of tool.limits) {
       const made = limit.debitFor(limitCall);
       if ("refusal" in made) {
-        const denial = refuse(judging, { ...made.refusal, byRule: made.refusal.code === "limit" }, limit.observe);
+        const denial = refuse(judging, made.refusal, limit.observe);
         if (denial) return denial;
       } else if (observing || limit.observe) judging.observedDebits = [...judging.observedDebits, made];
       else judging.debits = [...judging.debits, made];
@@ -136,7 +136,6 @@ type Refusal = Omit<Denial, "outcome" | "detail" | "evaluated" | "explains" | "w
   /** Text, or what makes it: describing a rule costs many times what judging it does. */
   readonly detail: string | (() => string);
   readonly explains?: boolean;
-  readonly byRule?: boolean;
 };
 
 /** What conditions read of one call, and what has been found of it so far. One class for both, and no literal, for the speed of each decision. */
@@ -229,7 +228,6 @@ class LazyDenial implements Denial {
   readonly retryAfterMs: number | undefined;
   readonly explains: boolean;
   #detail: Refusal["detail"];
-  readonly #mendable: boolean;
   readonly #judging: Judging | undefined;
   #bounds: Bounds | undefined;
 
@@ -240,7 +238,6 @@ class LazyDenial implements Denial {
     this.retryAfterMs = refusal.retryAfterMs;
     this.explains = refusal.explains ?? false;
     this.#detail = refusal.detail;
-    this.#mendable = refusal.byRule ?? false;
     this.#judging = judging;
   }
 
@@ -254,7 +251,7 @@ class LazyDenial implements Denial {
   }
 
   get wouldPass(): Bounds | undefined {
-    if (!this.#mendable || !this.#judging) return undefined;
+    if (!this.#judging) return undefined;
     const { policy, call, given } = this.#judging;
     this.#bounds ??= findBounds(policy, call, this, (changed) => decide(policy, changed, given));
     return this.#bounds;
@@ -306,6 +303,5 @@ function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {
     message: rule.onDeny ?? notPermitted,
     detail: () => describeRule(rule, facts),
     explains: rule.explain,
-    byRule: true,
   };
 }
