@@ -10,6 +10,7 @@ import type { MaybePromise } from "../limits/counter-store.ts";
 import { auditedFields, type CompiledPolicy, toolsOf } from "../policy/compile-policy.ts";
 import { type AuditSink, type AuditTrail, isPromise, type Written } from "./audit.ts";
 import type { ApprovalEvent, AuditEvent, DecisionEvent, Outcome } from "./audit-event.ts";
+import { clipped, clippedTexts, fits } from "./clipped.ts";
 
 /** What the decision of a call was made of, as far as it got. */
 export interface Judgement {
@@ -48,7 +49,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const ledger = new Ledger(options);
   let calls = 0;
   return {
-    note: (event) => ledger.write({ ...ledger.stamp(), ...event } as AuditEvent),
+    note: (event) => ledger.write({ ...ledger.stamp(), ...clippedTexts(event) } as AuditEvent),
     open: (request, server) => new CallRecord(ledger, request, server, `${options.guard}-c${++calls}`),
   };
 }
@@ -148,6 +149,9 @@ export interface Obstacle {
   readonly decided: boolean;
 }
 
+/** Literals of a policy may be long lists. */
+const longestDetail = 10_000;
+
 type Decided = Pick<DecisionEvent, "outcome" | "rule" | "code" | "detail" | "retryAfterMs">;
 
 /** The record of one call: one final decision, and for an admitted call at most one outcome (law `one-decision-one-record`). */
@@ -157,6 +161,8 @@ export class CallRecord {
   #attempt = 1;
   readonly #ledger: Ledger;
   readonly #request: CallRequest;
+  readonly #tool: string;
+  readonly #callId: string | undefined;
   readonly #server: string;
   readonly #arrived: number;
   #decidedAt: number;
@@ -164,6 +170,8 @@ export class CallRecord {
   constructor(ledger: Ledger, request: CallRequest, server: string, call: string) {
     this.#ledger = ledger;
     this.#request = request;
+    this.#tool = clipped(request.tool);
+    this.#callId = request.callId === undefined ? undefined : clipped(request.callId);
     this.#server = server;
     this.call = call;
     this.#arrived = this.#decidedAt = ledger.options.now();
@@ -177,27 +185,31 @@ export class CallRecord {
 
   deny(refusal: Omit<Refusal, "outcome">, judgement: Judgement): MaybePromise<void> {
     const { rule, code, detail, retryAfterMs } = refusal;
-    return this.#ledger.write(this.#decision({ outcome: "deny", rule, code, detail, retryAfterMs }, judgement));
+    const recorded = valuesOf(judgement, this.#request.tool);
+    const decided: Decided = { outcome: "deny", rule, code, detail: clipped(detail, longestDetail), retryAfterMs };
+    return this.#ledger.write(this.#decision(decided, judgement, fits(recorded) ? recorded : undefined));
   }
 
   /** Answers the reason why the call may not leave, or `undefined` once every required sink has taken the decision. */
   allow(judgement: Judgement): MaybePromise<Obstacle | undefined> {
-    return this.#ledger.release(() => this.#decision({ outcome: "allow", rule: "", code: "allowed" }, judgement));
+    const recorded = valuesOf(judgement, this.#request.tool);
+    if (!fits(recorded)) return { reason: "the argument values that the policy records are too large to be recorded", decided: false };
+    return this.#ledger.release(() => this.#decision({ outcome: "allow", rule: "", code: "allowed" }, judgement, recorded));
   }
 
   outcome(outcome: Outcome): MaybePromise<void> {
     const { kind, ...rest } = outcome;
     const latencyMs = this.#ledger.options.now() - this.#decidedAt;
-    return this.#ledger.write({ ...this.#about(), type: "outcome", outcome: kind, ...rest, latencyMs });
+    return this.#ledger.write({ ...this.#about(), type: "outcome", outcome: kind, ...clippedTexts(rest), latencyMs });
   }
 
   approval(event: Pick<ApprovalEvent, "type" | "approval" | "binding" | "rules"> & Partial<ApprovalEvent>): MaybePromise<void> {
-    return this.#ledger.write({ ...this.#about(), ...event });
+    return this.#ledger.write({ ...this.#about(), ...clippedTexts(event) });
   }
 
   #about() {
     const { v, id, time, guard } = this.#ledger.stamp();
-    const { session, tool, callId } = this.#request;
+    const { session } = this.#request;
     return {
       v,
       id,
@@ -207,15 +219,15 @@ export class CallRecord {
       attempt: this.#attempt,
       session: session.id,
       server: this.#server,
-      tool,
+      tool: this.#tool,
       identity: session.context,
-      callId,
+      callId: this.#callId,
     };
   }
 
-  #decision(decided: Decided, judgement: Judgement): DecisionEvent {
+  #decision(decided: Decided, judgement: Judgement, recorded: JsonObject | undefined): DecisionEvent {
     const { now, mode, trail } = this.#ledger.options;
-    const { session, tool, callId } = this.#request;
+    const { session } = this.#request;
     const { v, id, time, guard } = this.#ledger.stamp();
     const { argumentKeys, otherKeys } = keysOf(judgement);
     this.#decidedAt = now();
@@ -229,9 +241,9 @@ export class CallRecord {
       attempt: this.#attempt,
       session: session.id,
       server: this.#server,
-      tool,
+      tool: this.#tool,
       identity: session.context,
-      callId,
+      callId: this.#callId,
       type: "decision",
       outcome: decided.outcome,
       rule: decided.rule,
@@ -246,7 +258,7 @@ export class CallRecord {
       room: unlessEmpty(judgement.room),
       argumentKeys,
       otherKeys,
-      recorded: valuesOf(judgement, tool),
+      recorded,
       mac: trail.wantsMac && judgement.arguments ? this.#ledger.mac(canonicalJson(judgement.arguments)) : undefined,
       latencyMs: this.#decidedAt - this.#arrived,
     };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
-import type { AuditEvent } from "../audit/audit-event.ts";
+import type { AuditEvent, DecisionEvent, ToolsEvent } from "../audit/audit-event.ts";
 import { createGuard } from "../guard/guard.ts";
 import type { AuditCheckpoint } from "./audit-checkpoint.ts";
 import { jsonlAudit } from "./jsonl-audit.ts";
@@ -173,6 +173,58 @@ test("[fail-closed] a full disk denies the call and gives its reservation back, 
   expect(await call()).toMatchObject({ value: "sent" });
   await audit.flush();
   expect(await verifyAudit(file)).toMatchObject({ ok: true, torn: [], problems: [] });
+});
+
+test("no text of a model or a server, however long, makes an event that a required sink can never take", async () => {
+  const file = join(scratch(), "audit.jsonl");
+  await using audit = jsonlAudit(file, { required: true });
+  const guard = createGuard({ audit, policy: { version: "1", default: "deny", tools: { send: {} } } });
+  const session = guard.session();
+  const call = (tool: string) =>
+    guard.run({ session, tool, arguments: {}, seam: "transport", callId: tool }, () => ({
+      value: "sent",
+      outcome: { kind: "unsent", reason: long },
+    }));
+  const long = "x".repeat(6_000_000);
+  guard.report(undefined, long);
+  expect(await call(long)).toMatchObject({ outcome: "deny", code: "default_deny" });
+  expect(await call(`holdpoint.canary.${long}`)).toMatchObject({ outcome: "deny", code: "canary" });
+  const catalog = guard.catalog(session, undefined, () => Promise.reject(new Error("not asked")));
+  const tools = (count: number) => Array.from({ length: count }, (_, n) => ({ name: `${n}${long.slice(0, 9_000)}` }));
+  catalog.learn([]);
+  catalog.learn([...tools(3_000), { name: "send" }]);
+  expect(await call("send")).toMatchObject({ value: "sent" });
+  expect(await call("send")).toMatchObject({ value: "sent" });
+  const events = await eventsIn(file);
+  expect(events.find(({ type }) => type === "decision")).toMatchObject({ tool: `${"x".repeat(1_000)}… (5999000 more)` });
+  expect((events.find(({ type }) => type === "tools.changed") as ToolsEvent).added.slice(-2)).toEqual([
+    `999${"x".repeat(997)}… (8003 more)`,
+    "… (2001 more)",
+  ]);
+});
+
+test("values that are too large to be recorded deny the call, and the next one is recorded again", async () => {
+  const file = join(scratch(), "audit.jsonl");
+  await using audit = jsonlAudit(file, { required: true });
+  const guard = createGuard({
+    audit,
+    bounds: { maxBytes: 100_000_000 },
+    policy: { version: "1", default: "deny", tools: { send: { audit: { record: ["args.text"] } } } },
+  });
+  const session = guard.session();
+  const call = (text: string) =>
+    guard.run({ session, tool: "send", arguments: { text }, seam: "transport" }, () => ({ value: "sent", outcome: { kind: "success" } }));
+  expect(await call("\u0001".repeat(3_000_000))).toMatchObject({
+    outcome: "deny",
+    code: "audit_unavailable",
+    detail: expect.stringContaining("too large to be recorded"),
+  });
+  expect(await call("short")).toMatchObject({ value: "sent" });
+  const decisions = (await eventsIn(file)).filter(({ type }) => type === "decision") as DecisionEvent[];
+  expect(decisions.map(({ outcome, recorded }) => [outcome, recorded])).toEqual([
+    ["deny", undefined],
+    ["allow", { "args.text": "short" }],
+  ]);
 });
 
 test("an optional sink keeps its events while the disk is full, and counts in the trail what it had to drop", async () => {
