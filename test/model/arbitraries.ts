@@ -144,14 +144,15 @@ function comparison(place: Place): fc.Arbitrary<Condition> {
   ];
   const from = fc.record({ from: fc.constantFrom(...sources) });
   const literal = fc.record({ literal: flat });
+  const listElement = fc.oneof(scalar, literal, fc.array(fc.oneof(scalar, literal), { maxLength: 2 }));
   const orFrom = <T>(arbitrary: fc.Arbitrary<T>) => fc.oneof({ weight: 5, arbitrary: arbitrary as fc.Arbitrary<unknown> }, from);
   const lists = (...texts: string[]) => fc.uniqueArray(fc.constantFrom(...texts), { minLength: 1, maxLength: 3 });
   const operand: Record<string, fc.Arbitrary<unknown>> = {
-    eq: orFrom(fc.oneof(scalar, literal)),
-    neq: orFrom(fc.oneof(scalar, literal)),
-    contains: orFrom(fc.oneof(scalar, literal)),
-    in: orFrom(fc.array(fc.oneof(scalar, literal), { minLength: 1, maxLength: 3 })),
-    not_in: orFrom(fc.array(fc.oneof(scalar, literal), { minLength: 1, maxLength: 3 })),
+    eq: orFrom(listElement),
+    neq: orFrom(listElement),
+    contains: orFrom(listElement),
+    in: orFrom(fc.array(listElement, { minLength: 1, maxLength: 3 })),
+    not_in: orFrom(fc.array(listElement, { minLength: 1, maxLength: 3 })),
     lt: orFrom(number),
     lte: orFrom(number),
     gt: orFrom(number),

@@ -106,7 +106,7 @@ function stepInto(value: Json, step: Exclude<Step, "elements">): Json | undefine
 type Comparison = Extract<Condition, { op: string }>;
 
 function compare({ path, op, value, compare: manner }: Comparison, found: Json, asked: Asked): Truth {
-  const expected = expectedOf(op, value, asked);
+  const expected = expectedOf(value, asked);
   if (expected === undefined) return "unknown";
   if (op === "not_in") return notOf(compare({ path, op: "in", value: { literal: expected }, compare: manner } as never, found, asked));
   if (op === "neq") return notOf(compare({ path, op: "eq", value: { literal: expected }, compare: manner } as never, found, asked));
@@ -151,16 +151,20 @@ function compare({ path, op, value, compare: manner }: Comparison, found: Json, 
   }
 }
 
-function expectedOf(op: string, value: Comparison["value"], asked: Asked): Json | undefined {
+function expectedOf(value: Comparison["value"], asked: Asked): Json | undefined {
   if (typeof value !== "object" || value === null) return value;
   if ("from" in value) {
     let source: Json | undefined = rootOf(value.from, asked);
     for (const step of stepsOf(value.from)) source = source === undefined || step === "elements" ? undefined : stepInto(source, step);
     return source;
   }
-  if ("literal" in value) return value.literal as Json;
-  const unwrap = (entry: unknown) => (entry !== null && typeof entry === "object" && "literal" in entry ? entry.literal : entry);
-  return (op === "in" || op === "not_in" ? value.map(unwrap) : value) as Json;
+  return withoutLiteral(value);
+}
+
+/** Design §3: a list is a literal; an object says by its key that it is one. */
+function withoutLiteral(value: unknown): Json {
+  if (Array.isArray(value)) return value.map(withoutLiteral);
+  return (value !== null && typeof value === "object" ? (value as { literal: Json }).literal : value) as Json;
 }
 
 function typeOf(value: Json): string {

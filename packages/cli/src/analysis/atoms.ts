@@ -82,7 +82,13 @@ function atomOf(condition: Condition, section: Section, negated: boolean): Atom 
   const expected = literalOf(condition);
   // Intercept's equality also compares a number with its text, in Go's way of writing numbers: too many texts to see through.
   const seen = expected !== undefined && !(compare === "intercept" && equalities.has(op));
-  return { key: JSON.stringify({ path, op, value, compare, when_missing }), path: seen ? path : undefined, op, expected, ask };
+  return {
+    key: JSON.stringify({ path, op, value: expected === undefined ? value : { expected }, compare, when_missing }),
+    path: seen ? path : undefined,
+    op,
+    expected,
+    ask,
+  };
 }
 
 /** The canonical text of a path that names one place; absent where it names many, or one that is far down a list. */
@@ -95,13 +101,14 @@ function onePlace(text: string): string | undefined {
 
 const equalities: ReadonlySet<string> = new Set(["eq", "neq", "in", "not_in"]);
 
-function literalOf({ op, value }: Comparison): Json | undefined {
+/** What is written with `literal` and without it is one value. */
+function literalOf({ value }: Comparison): Json | undefined {
+  return typeof value === "object" && value !== null && "from" in value ? undefined : unwrapped(value);
+}
+
+function unwrapped(value: Exclude<Comparison["value"], { from: string }>): Json {
   if (typeof value !== "object" || value === null) return value;
-  if ("from" in value) return undefined;
-  if ("literal" in value) return value.literal as Json;
-  const unwrap = (entry: unknown) =>
-    typeof entry === "object" && entry !== null && "literal" in entry ? (entry.literal as Json) : (entry as Json);
-  return equalities.has(op) ? (value as readonly unknown[]).map(unwrap) : (value as Json);
+  return "literal" in value ? (value.literal as Json) : value.map(unwrapped);
 }
 
 /** Functions have no content to compare: each is only like itself. */

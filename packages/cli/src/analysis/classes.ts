@@ -112,7 +112,7 @@ const dateOperators: ReadonlySet<string> = new Set(["eq", "neq", "in", "not_in",
 
 function samplesFor(atoms: readonly Atom[], domain: Domain): readonly Value[] {
   const literals = atoms.flatMap(({ expected, op }) =>
-    Array.isArray(expected) && op !== "eq" && op !== "neq" ? (expected as Json[]) : expected === undefined ? [] : [expected],
+    Array.isArray(expected) && !comparesWhole.has(op) ? (expected as Json[]) : expected === undefined ? [] : [expected],
   );
   const texts = literals.filter((value) => typeof value === "string");
   if (!domain.open.includes("string")) return [...texts.filter(isDate), ...texts.filter(isDate).flatMap(neighboursOfDate)];
@@ -128,6 +128,9 @@ function samplesFor(atoms: readonly Atom[], domain: Domain): readonly Value[] {
     ...(domain.open.includes("array") ? [...structures, ...literals.map((value) => [value]), [], {}] : []),
   ];
 }
+
+/** The operators for which a list is one value; for others each of its elements is one. */
+const comparesWhole: ReadonlySet<Atom["op"]> = new Set(["eq", "neq", "contains"]);
 
 /** Each number, and one in each gap; a whole one where there is one. */
 function numbersAround(given: readonly number[]): readonly number[] {

@@ -41,6 +41,18 @@ for (const [says, before, after, answer] of [
     { require: [{ path: "args.to", op: "in", value: ["a"] }] },
     "not",
   ],
+  [
+    "a list as it is, in place of a literal",
+    { deny_if: [{ path: "args.to", op: "eq", value: { literal: ["a", [1]] } }] },
+    { deny_if: [{ path: "args.to", op: "eq", value: ["a", { literal: [1] }] }] },
+    "not",
+  ],
+  [
+    "a list that is not looked for any more",
+    { deny_if: [{ path: "args.to", op: "contains", value: ["a"], when_missing: false }] },
+    { deny_if: [{ path: "args.to", op: "contains", value: ["b"], when_missing: false }] },
+    "widened",
+  ],
   ["a hold in place of a denial", amount("gt", 100), when([{ path: "args.amount", op: "gt", value: 100 }]), "widened"],
   ["a denial in place of a hold", when([{ path: "args.amount", op: "gt", value: 100 }]), amount("gt", 100), "not"],
   [

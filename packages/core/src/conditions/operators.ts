@@ -22,16 +22,19 @@ export interface OperatorMeaning {
 /**
  * What a condition compares against: another path, or a value with its `literal` wrappers taken off.
  */
-export function operandOf({ op, value }: Pick<Comparison, "op" | "value">): { readonly from: string } | { readonly expected: Json } {
-  if (typeof value !== "object" || value === null) return { expected: value };
-  if ("from" in value) return { from: value.from };
-  if ("literal" in value) return { expected: value.literal as Json };
-  return { expected: op === "in" || op === "not_in" ? value.map(entryOf) : (value as Json) };
+export function operandOf({ value }: Pick<Comparison, "value">): { readonly from: string } | { readonly expected: Json } {
+  return typeof value === "object" && value !== null && "from" in value ? { from: value.from } : { expected: unwrapped(value) };
+}
+
+/** What is inside of `literal` is as it is; a list around it is read element by element. */
+function unwrapped(value: Exclude<Comparison["value"], { from: string }>): Json {
+  if (typeof value !== "object" || value === null) return value;
+  return "literal" in value ? (value.literal as Json) : value.map(unwrapped);
 }
 
 /** The part of loading that looks at one value: a message without place, or `undefined`. A `{ from }` value is looked at where paths are known. */
 export function checkValue(op: Operator, value: Comparison["value"], path: Path): string | undefined {
-  const operand = operandOf({ op, value } as Comparison);
+  const operand = operandOf({ value });
   return "from" in operand ? undefined : operatorMeanings[op].check(operand.expected, path);
 }
 
@@ -68,10 +71,6 @@ export const operatorMeanings: { readonly [Op in Operator]: OperatorMeaning } = 
   host_in: place(hostProblem, canonicalHost, isHostIn),
   cidr_in: place(networkProblem, (text) => parseNetwork(text) as Network, isAddressIn),
 };
-
-function entryOf(entry: Json | { readonly literal: Json }): Json {
-  return typeof entry === "object" && entry !== null && "literal" in entry ? (entry.literal as Json) : (entry as Json);
-}
 
 function not(matcher: Matcher): Matcher {
   return (actual) => negate(matcher(actual));

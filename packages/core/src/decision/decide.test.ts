@@ -207,6 +207,20 @@ test("what would pass was decided again: bounds of several rules together", () =
       { path: "args.note", op: "exists", value: false },
     ],
   });
+  const lists = {
+    require: [{ path: "args.to", op: "eq", value: ["ann", "bob"] }],
+    deny_if: [{ path: "args.cc", op: "not_in", value: [[], ["ann"]] }],
+  };
+  const listed = verdict(
+    { version: "1", default: "deny", tools: { pay: lists } } as PolicyDocument,
+    callOf("pay", { to: [], cc: ["eve"] }),
+  );
+  expect(listed.outcome === "deny" && listed.wouldPass).toEqual({
+    arguments: [
+      { path: "args.to", op: "eq", value: ["ann", "bob"] },
+      { path: "args.cc", op: "in", value: [[], ["ann"]] },
+    ],
+  });
   const hopeless = verdict({ version: "1", default: "deny", tools: { pay: { deny_if: [{ conditions: [] }] } } }, callOf("pay"));
   expect(hopeless.outcome === "deny" && hopeless.wouldPass).toBeUndefined();
 });

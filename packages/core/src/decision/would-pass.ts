@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../arguments/json-snapshot.ts";
+import { operandOf } from "../conditions/operators.ts";
 import { isPathError, parsePath, type Step } from "../conditions/path.ts";
 import { formatAmount } from "../limits/amount.ts";
 import type { CompiledLimit } from "../limits/limits.ts";
@@ -131,15 +132,16 @@ function changesFor(condition: Condition, wanted: boolean): readonly Change[] {
 
 type Candidate = readonly [op: Bound["op"], value: Json, tried: Json | undefined];
 
-function boundsFor({ op, value: operand }: Comparison, wanted: boolean): readonly Candidate[] {
-  if (op === "exists") return operand === wanted ? [] : [["exists", false, undefined]];
+function boundsFor(comparison: Comparison, wanted: boolean): readonly Candidate[] {
+  const { op } = comparison;
+  if (op === "exists") return comparison.value === wanted ? [] : [["exists", false, undefined]];
+  const operand = operandOf(comparison);
+  if ("from" in operand) return [];
+  const value = operand.expected;
   if (op === "in" || op === "not_in") {
-    const list = Array.isArray(operand) ? operand.map(literalOf) : [];
-    const [first] = list;
-    return (op === "in") === wanted && first !== undefined ? [["in", list as Json, first]] : [];
+    const [first] = Array.isArray(value) ? (value as readonly Json[]) : [];
+    return (op === "in") === wanted && first !== undefined ? [["in", value, first]] : [];
   }
-  const value = literalOf(operand);
-  if (value === undefined) return [];
   if (op === "eq" || op === "neq") return (op === "eq") === wanted ? [["eq", value, value]] : [];
   const order = wanted ? op : opposite[op];
   if (typeof value !== "number") return [];
@@ -149,12 +151,6 @@ function boundsFor({ op, value: operand }: Comparison, wanted: boolean): readonl
 }
 
 const opposite: Readonly<Record<string, string | undefined>> = { gt: "lte", gte: "lt", lt: "gte", lte: "gt" };
-
-/** The literal of an operand; `undefined` where it is read from elsewhere. */
-function literalOf(operand: unknown): Json | undefined {
-  if (operand === null || typeof operand !== "object") return operand as Json;
-  return "literal" in operand ? (operand.literal as Json) : undefined;
-}
 
 function apply(args: JsonObject, { steps, value }: Change): JsonObject {
   const [step, ...rest] = steps;

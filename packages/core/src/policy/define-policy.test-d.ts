@@ -63,6 +63,12 @@ test("a policy that uses all there is compiles, and is a document", () => {
           { path: "args.items[*].tags[*]", op: "neq", value: "x" },
           { path: "args.items[*]", op: "eq", value: { literal: { sku: "a", qty: 1 } } },
           { path: "args.items", op: "contains", value: { literal: { sku: "a", qty: 1 } } },
+          { path: "args.items", op: "eq", value: [{ literal: { sku: "a", qty: 1 } }] },
+          { path: "args.items[0].tags", op: "eq", value: ["x", "y"] },
+          { path: "args.items[0].tags", op: "in", value: [["x"], [], { literal: ["y"] }] },
+          { path: "args.matrix", op: "contains", value: [1, 2] },
+          { path: "args.matrix", op: "neq", value: [[1, 2], { literal: [3] }] },
+          { path: "args.extra.list", op: "eq", value: ["a", 1, null, ["b"], { literal: { c: 1 } }] },
           { path: "args.customer.address.city", op: "eq", value: "London" },
           { path: "args.customer.address.zip", op: "eq", value: null },
           { path: "args.metadata.order_id", op: "glob", value: "o-*" },
@@ -202,6 +208,14 @@ test("a value that cannot be there is an error", () => {
   pay({ require: [{ path: "args.note", op: "exists", value: "yes" }] });
   // @ts-expect-error a number for a boolean
   pay({ require: [{ not: { path: "args.live", op: "eq", value: 1 } }] });
+  // @ts-expect-error a number in a list of strings
+  pay({ require: [{ path: "args.items[0].tags", op: "eq", value: ["x", 5] }] });
+  // @ts-expect-error an object without `literal` in a list
+  pay({ require: [{ path: "args.items", op: "eq", value: [{ sku: "a", qty: 1 }] }] });
+  // @ts-expect-error a reference in a list
+  pay({ require: [{ path: "args.items[0].tags", op: "eq", value: ["x", { from: "context.user" }] }] });
+  // @ts-expect-error a reference in a list, of whatever type
+  pay({ require: [{ path: "args.extra.list", op: "eq", value: ["x", { from: "context.user" }] }] });
   // @ts-expect-error an object without `literal`
   pay({ require: [{ path: "args.customer", op: "eq", value: { id: "x" } }] });
   // @ts-expect-error another plan than the host has

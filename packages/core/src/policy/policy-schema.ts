@@ -13,11 +13,16 @@ const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const literal = z.strictObject({ literal: z.json() }).describe("any JSON value, objects and arrays included");
 const reference = z.strictObject({ from: z.string() }).describe("the value found at another path, such as `context.tenant`");
 
-const operand = z.union([scalar, literal, reference]);
+/** A list as it is. Only an object says by its key what it is, so that a list is read element by element, and holds no reference. */
+type ListLiteral = readonly (z.infer<typeof scalar> | z.infer<typeof literal> | ListLiteral)[];
+const list: z.ZodType<ListLiteral> = z.lazy(() => z.array(listElement)).describe("a list of such values");
+export const listElement = z.union([scalar, literal, list]);
+
+const operand = z.union([scalar, literal, reference, list]);
 const numberOperand = z.union([z.number(), reference]);
 const orderOperand = z.union([z.number(), z.string(), reference]).describe("a number; for `time.date` a date such as `2026-01-31`");
 const textOperand = z.union([z.string(), reference]);
-const listOperand = z.union([z.array(z.union([scalar, literal])).min(1), reference]);
+const listOperand = z.union([z.array(listElement).min(1), reference]);
 const textListOperand = z.union([z.array(z.string()).min(1), reference]);
 
 /** Each group of operators, with the kind of value that its members compare against (design §3). */
@@ -276,6 +281,8 @@ export const namedParts = {
   duration,
   reference,
   literal,
+  list,
+  listElement,
   operand,
   numberOperand,
   orderOperand,

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { jsonPointer, type PointerToken } from "../arguments/json-pointer.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyIssue } from "./policy-error.ts";
-import { policySchema } from "./policy-schema.ts";
+import { listElement, policySchema } from "./policy-schema.ts";
 
 type Schema = z.core.$ZodType;
 type Issue = z.core.$ZodIssue;
@@ -41,8 +41,15 @@ function annotate(issue: RawIssue): string {
   const schema = (issue.schema ?? issue.inst) as Schema;
   if (issue.code === "unrecognized_keys") return keysOf(schema).join(" ");
   if (issue.code !== "invalid_union" || issue["errors"].length === 0) return expected(schema);
+  if (schema === listElement && hasKey(issue.input, "from")) return referenceInList;
   const branch = meantBranch(optionsOf(schema), issue.input);
   return branch === undefined ? expected(schema) : `#${branch}`;
+}
+
+const referenceInList = "a list holds no reference";
+
+function hasKey(value: unknown, key: string): boolean {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key);
 }
 
 function explain(issue: Issue, above: readonly PropertyKey[], document: unknown): PolicyIssue[] {
@@ -51,6 +58,10 @@ function explain(issue: Issue, above: readonly PropertyKey[], document: unknown)
     return (issue.errors[Number(issue.message.slice(1))] ?? []).flatMap((inner) => explain(inner, path, document));
   }
   const at = path.map(nameAsWritten);
+  if (issue.message === referenceInList) {
+    const fix = "write one comparison with `{ from }` for each value, under `any` or `all`; an object that is meant goes into `literal`";
+    return [{ pointer: jsonPointer(at), message: referenceInList, fix }];
+  }
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map(nameAsWritten).map((key) => unknownKey([...at, key], String(key), issue.message.split(" ")));
   }

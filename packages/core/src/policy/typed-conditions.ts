@@ -131,14 +131,20 @@ type ChoiceComparison<Facts, From, In extends Section> = Facts extends [string, 
 type StructureComparison<Facts, From, In extends Section> = Facts extends [infer Kind, infer Path, infer T]
   ? Kind extends "array"
     ?
-        | Compare<In, Path, "contains", Extract<T, Scalar> | { literal: T } | { from: From }>
-        | Compare<In, Path, "eq" | "neq", { literal: readonly T[] } | { from: From }>
+        | Compare<In, Path, "contains", ElementOf<T> | { from: From }>
+        | Compare<In, Path, "eq" | "neq", { literal: readonly T[] } | readonly ElementOf<T>[] | { from: From }>
+        | Compare<In, Path, "in" | "not_in", readonly ({ literal: readonly T[] } | readonly ElementOf<T>[])[] | { from: From }>
     :
         | Compare<In, Path, "eq" | "neq", { literal: T } | { from: From }>
         | Compare<In, Path, "in" | "not_in", readonly { literal: T }[] | { from: From }>
   : never;
 
+/** A value as it stands in a list: an object goes into `literal`, a list may. */
+type ElementOf<T> = Extract<T, Scalar> | { literal: T } | (T extends readonly (infer Inner)[] ? readonly ElementOf<Inner>[] : never);
+
 type Literal = { literal: Scalar | readonly unknown[] | { readonly [key: string]: unknown } };
+
+type ListElement = Scalar | Literal | readonly ListElement[];
 
 /** What can be asked of a value whose type nobody declared: anything. */
 type OpenComparison<Path, From, In extends Section, Keys> = [Path] extends [never]
@@ -147,8 +153,8 @@ type OpenComparison<Path, From, In extends Section, Keys> = [Path] extends [neve
       (
         | { op: "exists"; value: boolean; when_missing?: never }
         | ({ when_missing?: WhenMissing<In> } & (
-            | { op: "eq" | "neq" | "contains"; value: Scalar | Literal | { from: From } }
-            | { op: "in" | "not_in"; value: readonly (Scalar | Literal)[] | { from: From } }
+            | { op: "eq" | "neq" | "contains"; value: ListElement | { from: From } }
+            | { op: "in" | "not_in"; value: readonly ListElement[] | { from: From } }
             | { op: Order | Length; value: number | { from: From } }
             | { op: "host_in" | "cidr_in"; value: readonly string[] | { from: From } }
             | { op: "within_path"; value: string | readonly string[] | { from: From } }

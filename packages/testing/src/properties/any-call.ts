@@ -5,6 +5,7 @@ import {
   type Json,
   type JsonObject,
   type Limit,
+  type Operator,
   type Path,
   type PolicyDocument,
   parsePath,
@@ -77,10 +78,10 @@ function inCondition(condition: Condition, item: readonly Step[]): readonly Inte
     const list = stepsOf(condition.each.path, item);
     return list ? condition.each.conditions.flatMap((part) => inCondition(part, [...list, { kind: "elements" }])) : [];
   }
-  const { value } = condition;
+  const { op, value } = condition;
   const from =
     value !== null && typeof value === "object" && "from" in value ? [{ steps: stepsOf(value.from, item), values: ["ann", "acme"] }] : [];
-  const found = [{ steps: stepsOf(condition.path, item), values: literalsOf(value) }, ...from];
+  const found = [{ steps: stepsOf(condition.path, item), values: literalsOf(op, value) }, ...from];
   return found.flatMap(({ steps, values }) => (steps === undefined ? [] : [{ steps, values }]));
 }
 
@@ -98,10 +99,16 @@ function stepsOf(text: string, item: readonly Step[]): readonly Step[] | undefin
   return path.root === "args" && path.steps.length > 0 ? path.steps : undefined;
 }
 
-function literalsOf(value: unknown): readonly Json[] {
-  if (Array.isArray(value)) return value.flatMap(literalsOf);
-  if (value === null || typeof value !== "object") return [value as Json];
-  return "literal" in value ? [value.literal as Json] : [];
+/** The values that are compared with: the elements of a list, or where the list is itself the value, the list. */
+function literalsOf(op: Operator, value: unknown): readonly Json[] {
+  if (value !== null && typeof value === "object" && "from" in value) return [];
+  const literal = unwrapped(value);
+  return Array.isArray(literal) && op !== "eq" && op !== "neq" && op !== "contains" ? (literal as readonly Json[]) : [literal];
+}
+
+function unwrapped(value: unknown): Json {
+  if (Array.isArray(value)) return value.map(unwrapped);
+  return (value !== null && typeof value === "object" && "literal" in value ? value.literal : value) as Json;
 }
 
 function anyArguments(interests: readonly Interest[]): Arbitrary<JsonObject> {

@@ -85,6 +85,8 @@ const scalar = fc.oneof(
 const literal = fc
   .oneof(scalar, fc.array(scalar, { maxLength: 2 }), fc.dictionary(fc.constantFrom("price", "sku"), scalar))
   .map((value) => ({ literal: value }));
+const listed = fc.oneof(scalar, literal);
+const listElement = fc.oneof({ weight: 4, arbitrary: listed }, { weight: 1, arbitrary: fc.array(listed, { maxLength: 2 }) });
 const text = fc.constantFrom("", "a", "usd", "/srv", "ann@", "é");
 const texts = <T>(...values: T[]) => fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 });
 const roots = fc.constantFrom("/srv", "/srv/data", "/");
@@ -99,8 +101,8 @@ function anyComparison(section: AnyConditionOptions["section"], within: "each" |
   const from = fc.constantFrom(...contextPaths, ...written).map((from) => ({ from }));
   const or = <T>(value: Arbitrary<T>) => fc.oneof({ weight: 5, arbitrary: value }, { weight: 1, arbitrary: from as Arbitrary<never> });
   const values: readonly [ops: readonly string[], value: Arbitrary<unknown>][] = [
-    [["eq", "neq", "contains"], or(fc.oneof(scalar, literal))],
-    [["in", "not_in"], or(fc.array(fc.oneof(scalar, literal), { minLength: 1, maxLength: 3 }))],
+    [["eq", "neq", "contains"], or(listElement)],
+    [["in", "not_in"], or(fc.array(listElement, { minLength: 1, maxLength: 3 }))],
     [["lt", "lte", "gt", "gte"], or(number)],
     [["length_lte", "length_gte"], or(count)],
     [["exists"], fc.boolean()],
