@@ -221,6 +221,11 @@ test("a predicate sees the arguments, the context and the time of the call, froz
   expect(seen).toEqual([{ args: facts.args, context: facts.context, time: facts.time }, true, true]);
 });
 
+test("a predicate judges arguments that hold null", () => {
+  const check = ({ args }: { args: { note: null; list: unknown[] } }) => args.note === null && args.list[0] === null;
+  expect(ask({ predicate: "p", check }, { section: "require" }, factsOf({ args: { note: null, list: [null] } }))).toBe(true);
+});
+
 test("[sent-is-checked] a predicate cannot change what was checked", () => {
   const facts = factsOf({ args: { deep: { list: [{ a: 1 }] } } });
   const check = ({ args }: { args: { deep: { list: { a: number }[] } } }) => {
@@ -254,6 +259,39 @@ test("a condition has a short name for rule ids and a line for the operator", ()
     [{ path: "args.tenant", op: "eq", value: { from: "context.tenant" } }, "args.tenant-eq", "args.tenant eq context.tenant"],
     [{ not: { any: [{ path: "args.a", op: "exists", value: true }] } }, "not", "not (any (args.a exists true))"],
     [{ all: [{ path: "args.a", op: "exists", value: true }] }, "all", "all (args.a exists true)"],
+    [
+      {
+        any: [
+          { path: "args.a", op: "eq", value: 1 },
+          { path: "args.b", op: "eq", value: 2 },
+        ],
+      },
+      "any",
+      "any (args.a eq 1, args.b eq 2)",
+    ],
+    [
+      {
+        all: [
+          { path: "args.a", op: "eq", value: 1 },
+          { path: "args.b", op: "eq", value: 2 },
+        ],
+      },
+      "all",
+      "all (args.a eq 1, args.b eq 2)",
+    ],
+    [
+      {
+        each: {
+          path: 'args["items"]',
+          conditions: [
+            { path: 'item["price"]', op: "lt", value: 5 },
+            { path: "item.kind", op: "eq", value: { from: 'item["wanted"]' } },
+          ],
+        },
+      },
+      "args.items-each",
+      "each of args.items (item.price lt 5 and item.kind eq item.wanted)",
+    ],
     [
       { each: { path: "args.items", conditions: [{ path: "item.price", op: "lt", value: 5 }] } },
       "args.items-each",

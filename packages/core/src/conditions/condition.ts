@@ -134,8 +134,7 @@ function compileOperand(comparison: Comparison, path: Path, place: Place): Judge
   const source = pathOf(operand.from, place);
   const readSource = compileSteps(source.steps);
   return function compareWithFact(found, facts, item) {
-    const start = rootValue(source.root, facts, item);
-    const expected = start === undefined ? undefined : readSource(start);
+    const expected = readSource(rootValue(source.root, facts, item));
     return expected === undefined ? "unknown" : prepare(expected, path)(found);
   };
 }
@@ -152,12 +151,16 @@ function overPath({ root, steps }: Path, absent: Truth, judge: Judge, place: Pla
   }
   const walk = overSteps(steps, absent, judge, place);
   return function readFrom(facts, item) {
-    const start = rootValue(root, facts, item);
-    return start === undefined ? absent : walk(start, facts, item);
+    return walk(rootValue(root, facts, item), facts, item);
   };
 }
 
-function overSteps(steps: readonly Step[], absent: Truth, judge: Judge, place: Place): Judge {
+function overSteps(
+  steps: readonly Step[],
+  absent: Truth,
+  judge: Judge,
+  place: Place,
+): (start: Json | undefined, facts: Facts, item: Json | undefined) => Truth {
   const at = steps.findIndex((step) => step.kind === "elements");
   const read = compileSteps(at === -1 ? steps : steps.slice(0, at));
   const next = at === -1 ? judge : overElements(overSteps(steps.slice(at + 1), absent, judge, place), place);
@@ -200,7 +203,7 @@ function compilePredicate({ check }: Predicate): Test {
       const answer: unknown = check(deepFreeze({ args, context, time }) as PredicateFacts);
       if (typeof answer === "boolean") return answer;
       // A promise is no answer; left alone, its rejection would end the process.
-      if (typeof answer === "object" && answer !== null) Promise.resolve(answer).catch(() => {});
+      Promise.resolve(answer).catch(() => {});
       return "unknown";
     } catch {
       return "unknown";

@@ -61,23 +61,21 @@ export function isQuantified(path: Path): boolean {
  * no properties. A path with `[*]` names no single value and is absent here.
  */
 export function readPath(path: Path, facts: Facts, item?: Json): Json | undefined {
-  const start = rootValue(path.root, facts, item);
-  return start === undefined ? undefined : compileSteps(path.steps)(start);
+  return compileSteps(path.steps)(rootValue(path.root, facts, item));
 }
 
 export function rootValue(root: Root, facts: Facts, item: Json | undefined): Json | undefined {
   return root === "item" ? item : facts[root];
 }
 
-/** Reads the steps from a value, without allocating. */
-export function compileSteps(steps: readonly Step[]): (start: Json) => Json | undefined {
+/** Reads the steps from a value, without allocating; from what is absent they find nothing. */
+export function compileSteps(steps: readonly Step[]): (start: Json | undefined) => Json | undefined {
   const [first, second] = steps;
   if (first === undefined) return (start) => start;
   if (second === undefined && first.kind === "name") return (start) => ownValue(start, first.name);
   if (steps.length === 2 && first.kind === "name" && second?.kind === "name") {
     return function readTwo(start) {
-      const middle = ownValue(start, first.name);
-      return middle === undefined ? undefined : ownValue(middle, second.name);
+      return ownValue(ownValue(start, first.name), second.name);
     };
   }
   return function readSteps(start) {
@@ -92,12 +90,12 @@ export function compileSteps(steps: readonly Step[]): (start: Json) => Json | un
 }
 
 /** An own property of an object that is no array. JSON holds no `undefined`, so that `undefined` means absent. */
-export function ownValue(value: Json, name: string): Json | undefined {
+export function ownValue(value: Json | undefined, name: string): Json | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   return Object.hasOwn(value, name) ? (value as { readonly [key: string]: Json })[name] : undefined;
 }
 
-function element(value: Json, index: number): Json | undefined {
+function element(value: Json | undefined, index: number): Json | undefined {
   return Array.isArray(value) && index < value.length ? (value[index] as Json) : undefined;
 }
 
