@@ -9,16 +9,16 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readSync,
   rmSync,
   write,
   writeSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { HoldpointError } from "../holdpoint-error.ts";
 import { type AuditNote, type ChainHead, longestLine, noHash, readRecord, sealRecord } from "./audit-record.ts";
+import { type ChainNames, chainNames } from "./chain-names.ts";
 import { lockFile } from "./file-lock.ts";
 
 const sync = promisify(fdatasync);
@@ -60,50 +60,53 @@ export function openChain(path: string, maxBytes: number): ChainFile {
 function openIn(directory: string, maxBytes: number): ChainFile {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const base = join(directory, `audit-${process.pid}-${randomBytes(4).toString("hex")}`);
-  return chainFile(
-    (nth) => `${base}-${String(nth).padStart(4, "0")}.jsonl`,
-    1,
-    maxBytes,
-    () => undefined,
-  );
+  const nameOf = (nth: number) => `${base}-${String(nth).padStart(4, "0")}.jsonl`;
+  return chainFile({ nameOf, newest: () => ({ nth: 1, before: undefined }) }, maxBytes, () => noLock);
 }
+const noLock = () => undefined;
 
 function openNamed(path: string, maxBytes: number): ChainFile {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const unlock = lockFile(`${path}.lock`, path);
-  try {
-    const base = path.slice(0, -".jsonl".length);
-    const nameOf = (nth: number) => (nth === 1 ? path : `${base}-${String(nth).padStart(4, "0")}.jsonl`);
-    return chainFile(nameOf, lastNumber(base), maxBytes, unlock);
-  } catch (error) {
-    unlock();
-    throw error;
-  }
+  const names = chainNames(path);
+  return chainFile(names, maxBytes, () => lockFile(`${names.nameOf(1)}.lock`, path));
 }
 
-/** The number of the newest file of a chain; 1 where there is none yet. */
-function lastNumber(base: string): number {
-  const prefix = `${basename(base)}-`;
-  const numbers = readdirSync(dirname(base)).flatMap((name) => {
-    const number = name.startsWith(prefix) ? /^([0-9]{4,9})\.jsonl$/.exec(name.slice(prefix.length))?.[1] : undefined;
-    return number === undefined ? [] : [Number(number)];
-  });
-  return Math.max(1, ...numbers);
-}
-
-function chainFile(nameOf: (nth: number) => string, first: number, maxBytes: number, unlock: () => void): ChainFile {
-  let nth = first;
-  let { descriptor, size, head } = openLast(nameOf, nth);
+function chainFile({ nameOf, newest }: ChainNames, maxBytes: number, lock: () => () => void): ChainFile {
+  let unlock = lock();
+  let { nth, descriptor, size, head } = openLocked();
   /** True while bytes may stand behind `size`: a write failed, and taking it back has not succeeded yet. */
   let spoilt = false;
+  // Some file systems count no links.
+  const countsLinks = fstatSync(descriptor).nlink > 0;
 
+  function openLocked(): Opened & { readonly nth: number } {
+    try {
+      const { nth, before } = newest();
+      return { nth, ...openLast(nameOf(nth), nth, before === undefined ? undefined : nameOf(before)) };
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
   /** Begins the next file; its first record links to the last of this one. The old file is on the device before the new one is named. */
   async function rotate(): Promise<void> {
     await sync(descriptor);
-    const next = create(nameOf(nth + 1), nth + 1, head);
+    let following = nth + 1;
+    // A file of another audit may have the name.
+    while (existsSync(nameOf(following))) following++;
+    const next = create(nameOf(following), following, head);
     closeSync(descriptor);
-    nth++;
+    nth = following;
     ({ descriptor, size, head } = next);
+  }
+  /** What is written to a file without a name is lost when it is closed: the chain goes on in a file that has one. */
+  async function outliveDeletion(): Promise<void> {
+    mkdirSync(dirname(nameOf(nth)), { recursive: true, mode: 0o700 });
+    unlock();
+    unlock = noLock;
+    unlock = lock();
+    await rotate();
+    spoilt = false;
   }
   async function takeBack(): Promise<void> {
     await truncate(descriptor, size);
@@ -117,6 +120,7 @@ function chainFile(nameOf: (nth: number) => string, first: number, maxBytes: num
       return head;
     },
     async append(events, durable) {
+      if (countsLinks && fstatSync(descriptor).nlink === 0) await outliveDeletion();
       if (spoilt) await takeBack();
       if (size >= maxBytes) await rotate();
       let after = head;
@@ -157,8 +161,7 @@ interface Opened {
   readonly head: ChainHead;
 }
 
-function openLast(nameOf: (nth: number) => string, nth: number): Opened {
-  const file = nameOf(nth);
+function openLast(file: string, nth: number, before: string | undefined): Opened {
   if (!existsSync(file)) return create(file, nth, undefined);
   const descriptor = openSync(file, "a+", 0o600);
   try {
@@ -169,17 +172,18 @@ function openLast(nameOf: (nth: number) => string, nth: number): Opened {
     // A crash right after a file was made leaves it without a first record; the file before it then holds the head.
     if (!head) notes.push({ type: "opened", v: 1, file: nth, time, pid: process.pid });
     else notes.push({ type: "resumed", time, pid: process.pid });
-    if (torn.length > 0) notes.push({ type: "recovered", time, bytes: torn.length, text: torn.toString("utf8") });
-    return writeNotes(descriptor, end, head ?? headBefore(nameOf, nth), notes);
+    if (torn.length > 0) notes.push({ type: "recovered", time, bytes: torn.length, text: torn.toString("utf8", 0, longestTorn) });
+    return writeNotes(descriptor, end, head ?? (before === undefined ? newChain() : headOf(before)), notes);
   } catch (error) {
     closeSync(descriptor);
     throw error;
   }
 }
 
-function headBefore(nameOf: (nth: number) => string, nth: number): ChainHead {
-  if (nth === 1) return newChain();
-  const file = nameOf(nth - 1);
+/** A power cut may leave megabytes of zero bytes, each of which takes six in JSON. */
+const longestTorn = 1024 * 1024;
+
+function headOf(file: string): ChainHead {
   const descriptor = openSync(file, "r");
   try {
     const { head } = readEnd(descriptor, file);

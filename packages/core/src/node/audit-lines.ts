@@ -1,8 +1,8 @@
-import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { closeSync, createReadStream, openSync, readSync } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { HoldpointError } from "../holdpoint-error.ts";
-import { longestLine } from "./audit-record.ts";
+import { longestLine, type ReadRecord, readRecord } from "./audit-record.ts";
 
 export interface AuditLine {
   /** Counted from 1. */
@@ -40,27 +40,61 @@ export async function* auditLines(file: string): AsyncGenerator<AuditLine> {
   if (held > 0) yield { number: ++number, bytes: Buffer.concat(parts), whole: false, tooLong: false };
 }
 
+const longestOpeningNote = 4_096;
+
+/** The record that a file begins with, where it is one of the length that an opening note has. Blocks: files are opened once. */
+export function firstRecord(file: string): ReadRecord | undefined {
+  const descriptor = openSync(file, "r");
+  try {
+    const start = Buffer.alloc(longestOpeningNote);
+    const line = start.subarray(0, readSync(descriptor, start, 0, longestOpeningNote, 0));
+    const feed = line.indexOf(10);
+    return feed === -1 ? undefined : readRecord(line.subarray(0, feed));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /**
- * The audit files that `paths` name, each once, in the order of their names; a directory stands for every `.jsonl` file in it.
+ * The audit files that `paths` name, each once; a directory stands for every `.jsonl` file in it. They are in the order of the paths and of their names,
+ * those of one chain together and in the order in which they were written, whatever their names.
  *
  * Throws `HoldpointError` (`audit_unreadable`) for a path that is not there, or a directory without such a file.
  */
 export async function auditFiles(paths: string | readonly string[]): Promise<readonly string[]> {
-  const files = new Set<string>();
+  const files = new Map<string, AuditFile>();
   for (const path of typeof paths === "string" ? [paths] : paths) {
     const found = await stat(path).catch((error: Error) => {
       throw new HoldpointError("audit_unreadable", `the audit at \`${path}\` cannot be read: ${error.message}`, { cause: error });
     });
-    if (!found.isDirectory()) files.add(path);
-    else {
-      const names = (await readdir(path)).filter((name) => name.endsWith(".jsonl")).sort();
-      if (names.length === 0)
-        throw new HoldpointError(
-          "audit_unreadable",
-          `the directory \`${path}\` holds no \`.jsonl\` file: name the audit's directory or file`,
-        );
-      for (const name of names) files.add(join(path, name));
+    const named = found.isDirectory() ? await filesIn(path) : [path];
+    for (const name of named) {
+      // A pipe has no place to be known by, and can be read once.
+      const isLasting = found.isFile() || found.isDirectory();
+      const place = isLasting ? await realpath(name) : name;
+      if (!files.has(place)) files.set(place, { name, first: isLasting ? firstRecord(name) : undefined });
     }
   }
-  return [...files];
+  return inChainOrder([...files.values()]);
+}
+
+interface AuditFile {
+  readonly name: string;
+  readonly first: ReadRecord | undefined;
+}
+
+async function filesIn(directory: string): Promise<readonly string[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith(".jsonl")).sort();
+  if (names.length > 0) return names.map((name) => join(directory, name));
+  throw new HoldpointError(
+    "audit_unreadable",
+    `the directory \`${directory}\` holds no \`.jsonl\` file: name the audit's directory or file`,
+  );
+}
+
+function inChainOrder(files: readonly AuditFile[]): readonly string[] {
+  const chains = Map.groupBy(files, ({ name, first }) => first?.chain ?? name);
+  return [...chains.values()].flatMap((chain) =>
+    chain.toSorted((one, other) => (one.first?.seq ?? 0) - (other.first?.seq ?? 0)).map(({ name }) => name),
+  );
 }

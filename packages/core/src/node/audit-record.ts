@@ -14,7 +14,7 @@ export type AuditNote =
   | { readonly type: "opened"; readonly v: 1; readonly file: number; readonly time: string; readonly pid: number }
   /** An existing file goes on under another process. */
   | { readonly type: "resumed"; readonly time: string; readonly pid: number }
-  /** A line that a crash had left unfinished was taken out; `text` is what stood there. */
+  /** A line of `bytes` that a crash had left unfinished was taken out; `text` is what stood there, its first mebibyte where it was longer. */
   | { readonly type: "recovered"; readonly time: string; readonly bytes: number; readonly text: string };
 
 /** What the first record of a chain links to. */

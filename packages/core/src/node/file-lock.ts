@@ -1,9 +1,23 @@
-import { linkSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { HoldpointError } from "../holdpoint-error.ts";
 
-/** Locks that this process holds: after a restart in a container an old lock may well carry the new process's own number. */
+/** Locks that this thread holds. */
 const held = new Set<string>();
 
 /**
@@ -13,26 +27,48 @@ const held = new Set<string>();
  */
 export function lockFile(lock: string, what: string): () => void {
   const path = join(realpathSync(dirname(lock)), basename(lock));
-  const mine = JSON.stringify({ pid: process.pid, host: hostname() });
   for (let attempt = 0; attempt < 10; attempt++) {
     if (held.has(path)) throw taken(what, path, "this process");
-    try {
-      writeFileSync(path, mine, { flag: "wx", mode: 0o600 });
+    const descriptor = make(path);
+    if (descriptor !== undefined) {
       held.add(path);
-      return () => {
-        held.delete(path);
-        rmSync(path, { force: true });
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      const text = readLock(path);
-      if (text === undefined) continue;
-      const holder = livingHolder(text);
-      if (holder) throw taken(what, path, holder);
-      removeStale(path, text);
+      return () => giveBack(path, descriptor);
     }
+    const text = readLock(path);
+    if (text === undefined) continue;
+    const holder = livingHolder(path, text);
+    if (holder) throw taken(what, path, holder);
+    removeStale(path, text);
   }
   throw taken(what, path, "another process");
+}
+
+/** Makes the lock, and leaves it open for as long as it is held; `undefined` where there is one. */
+function make(path: string): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "wx", 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return undefined;
+    throw error;
+  }
+  try {
+    writeSync(descriptor, JSON.stringify({ pid: process.pid, host: hostname() }));
+    return descriptor;
+  } catch (error) {
+    // On a full disk: a lock that names nobody would be taken for a living process's, by every process after this one.
+    closeSync(descriptor);
+    rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+/** Whoever deleted our lock may have made one of its own under the name. */
+function giveBack(path: string, descriptor: number): void {
+  held.delete(path);
+  const isOurs = fstatSync(descriptor).ino === statSync(path, { throwIfNoEntry: false })?.ino;
+  closeSync(descriptor);
+  if (isOurs) rmSync(path, { force: true });
 }
 
 function taken(what: string, lock: string, holder: string): HoldpointError {
@@ -51,7 +87,7 @@ function readLock(path: string): string | undefined {
   }
 }
 
-function livingHolder(text: string): string | undefined {
+function livingHolder(path: string, text: string): string | undefined {
   let lock: { pid?: unknown; host?: unknown };
   try {
     lock = JSON.parse(text) ?? {};
@@ -62,13 +98,30 @@ function livingHolder(text: string): string | undefined {
   const { pid, host } = lock;
   if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid <= 0) return "another process";
   if (host !== hostname()) return `process ${pid} on \`${host}\``;
-  if (pid === process.pid) return undefined;
+  if (pid === process.pid) return isOpenHere(path) ? "another thread of this process" : undefined;
   try {
     process.kill(pid, 0);
     return `process ${pid}`;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ESRCH" ? undefined : `process ${pid}`;
   }
+}
+
+/**
+ * Whether a thread of this process has the lock: each has it open, and descriptors are the process's. After a restart in a container an old lock may well
+ * carry the new process's own number, and is open nowhere. Where the system does not tell (only Linux does), a lock with our number counts as old.
+ */
+function isOpenHere(path: string): boolean {
+  const folder = "/proc/self/fd";
+  if (!existsSync(folder)) return false;
+  return readdirSync(folder).some((descriptor) => {
+    try {
+      return readlinkSync(join(folder, descriptor), "utf8") === path;
+    } catch {
+      // Closed meanwhile, as is the one that the list was read with.
+      return false;
+    }
+  });
 }
 
 /** Of two processes that find the same dead lock only one may take it away: the other could be removing the first one's new lock. */

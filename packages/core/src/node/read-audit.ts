@@ -4,7 +4,7 @@ import { auditFiles, auditLines } from "./audit-lines.ts";
 import { readRecord } from "./audit-record.ts";
 
 /**
- * The events of audit files, one file after the other, each in the order it was written. Notes and an unfinished last line are passed over. Hashes are
+ * The events of audit files, one file after the other, those of one chain in the order they were written. Notes and an unfinished last line are passed over. Hashes are
  * not checked: that is `verifyAudit`'s.
  *
  * Throws `HoldpointError` (`audit_unreadable`) for a path that is not there, and for a line that is no record.
@@ -29,7 +29,7 @@ export async function* readAudit(paths: string | readonly string[]): AsyncGenera
 
 export interface AuditStats {
   readonly events: number;
-  /** ISO 8601, of the first and the last event read. */
+  /** ISO 8601, of the earliest and the latest event read. */
   readonly from: string | undefined;
   readonly to: string | undefined;
   readonly allowed: number;
@@ -59,8 +59,9 @@ export async function auditStats(paths: string | readonly string[]): Promise<Aud
   const open = new Set<string>();
   for await (const event of readAudit(paths)) {
     events++;
-    from ??= event.time;
-    to = event.time;
+    // Files of several processes are read one after the other.
+    if (from === undefined || event.time < from) from = event.time;
+    if (to === undefined || event.time > to) to = event.time;
     if (event.type === "decision") {
       const tool = nameIn(byTool, `${event.server}/${event.tool}`);
       const counts = byTool.get(tool) ?? { allowed: 0, denied: 0 };
