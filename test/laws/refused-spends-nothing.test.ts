@@ -30,7 +30,7 @@ const faults: Record<string, (approvals: ApprovalStore) => Partial<ApprovalStore
     },
   }),
   "`consume` rejects": () => ({ consume: () => Promise.reject(new Error("down")) }),
-  "`consume` always comes too late": () => ({ consume: () => false }),
+  "`consume` always comes too late": () => ({ consume: () => undefined }),
   "`find` rejects": () => ({ find: () => Promise.reject(new Error("down")) }),
   "`request` rejects": () => ({ request: () => Promise.reject(new Error("down")) }),
   "`answer` rejects": () => ({ answer: () => Promise.reject(new Error("down")) }),

@@ -83,6 +83,7 @@ async function play(store: ApprovalStore, steps: Steps): Promise<unknown[]> {
   const answers: unknown[] = [];
   let now = Date.parse("2028-02-26T21:37:40.123Z");
   let filed = 0;
+  const taken = new Map<string, ApprovalRecord>();
   for (const [stepMs, step] of steps) {
     // No two records are of one millisecond: which of two equal ones is found first is nobody's promise.
     now += stepMs + 1;
@@ -126,18 +127,23 @@ async function play(store: ApprovalStore, steps: Steps): Promise<unknown[]> {
       case "list":
         answers.push((await store.list({ session: step.session }, now)).map(seen).sort());
         break;
-      case "consume":
-        answers.push(await store.consume(step.id, now));
+      case "consume": {
+        const used = await store.consume(step.id, now);
+        if (used) taken.set(step.id, used);
+        answers.push(seen(used));
         break;
-      case "restore":
-        await store.restore(step.id, now);
+      }
+      case "restore": {
+        const used = taken.get(step.id);
+        if (used) await store.restore(used, now);
         break;
+      }
     }
   }
   return answers;
 }
 
-/** What a record says; whether a used one still holds its arguments once its time is over is the store's own affair. */
+/** What a record says, in an order of its own. */
 function seen(record: ApprovalRecord | undefined): string {
   if (record === undefined) return "none";
   const { arguments: made, edited, ...rest } = record;
@@ -145,6 +151,6 @@ function seen(record: ApprovalRecord | undefined): string {
     Object.entries(rest)
       .filter(([, value]) => value !== undefined)
       .sort(),
-    record.status === "used" ? null : [made, edited],
+    [made, edited],
   ]);
 }

@@ -1,4 +1,12 @@
-import { type AuditEvent, CounterStoreError, createGuard, type Debit, definePolicy, type Guard } from "@holdpoint/core";
+import {
+  type ApprovalRecord,
+  type AuditEvent,
+  CounterStoreError,
+  createGuard,
+  type Debit,
+  definePolicy,
+  type Guard,
+} from "@holdpoint/core";
 import { migratePostgres, postgresApprovals, postgresStore } from "@holdpoint/stores/postgres";
 import { redisApprovals, redisStore } from "@holdpoint/stores/redis";
 import { sqliteStore } from "@holdpoint/stores/sqlite";
@@ -200,7 +208,8 @@ test.skipIf(!redisUrl)(
       now,
     );
     await approvals.answer("refund", { approved: true, widen: true }, now);
-    for (let use = 0; use < 3; use += 1) expect(await approvals.consume("refund", now)).toBe(true);
+    for (let use = 0; use < 2; use += 1) expect(await approvals.consume("refund", now)).toBeDefined();
+    const last = await approvals.consume("refund", now);
 
     // What is put back is read, then written: it is the answer to the write that is lost.
     const evalsha = client.evalsha.bind(client) as (...parameters: unknown[]) => Promise<unknown>;
@@ -210,7 +219,7 @@ test.skipIf(!redisUrl)(
       if (sent === 2) line.cutNextAnswer();
       return evalsha(...parameters);
     }) as typeof client.evalsha;
-    await approvals.restore("refund", now);
+    await approvals.restore(last as ApprovalRecord, now);
     expect(await approvals.get("refund", now)).toMatchObject({ status: "approved", usesLeft: 1 });
   },
 );

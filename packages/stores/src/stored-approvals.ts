@@ -103,17 +103,17 @@ export function approvalsOver(table: ApprovalTable): ApprovalStore {
       }),
 
     consume: (id, now) =>
-      table.change(byId(id), now, ([record]) => {
-        if (record?.status !== "approved") return { result: false };
-        const usesLeft = record.usesLeft - 1;
-        // The arguments stay until the call has provably left or not: `restore` may need them.
-        return { result: true, write: { ...record, usesLeft, status: usesLeft > 0 ? "approved" : "used" } };
+      table.change(byId(id), now, ([record]): Change<ApprovalRecord | undefined> => {
+        if (record?.status !== "approved") return { result: undefined };
+        const left = { ...record, usesLeft: record.usesLeft - 1 };
+        return { result: record, write: left.usesLeft > 0 ? left : ended(left, "used") };
       }),
 
-    restore: (id, now) =>
+    restore: ({ id, arguments: made, edited }, now) =>
       table.change(byId(id), now, ([record], at): Change<void> => {
         if ((record?.status !== "used" && record?.status !== "approved") || at >= record.expiresAt) return { result: undefined };
-        return { result: undefined, write: { ...record, usesLeft: Math.min(record.usesLeft + 1, usesOf(record)), status: "approved" } };
+        const usesLeft = Math.min(record.usesLeft + 1, usesOf(record));
+        return { result: undefined, write: { ...record, arguments: made, edited, usesLeft, status: "approved" } };
       }),
 
     get: (id, now) => table.change(byId(id), now, ([record]) => ({ result: record })),
@@ -128,8 +128,7 @@ export function approvalsOver(table: ApprovalTable): ApprovalStore {
     revoke: (id, by, now) =>
       table.change(byId(id), now, ([record], at) => {
         // Too late for the call that has the last use; should it not leave, it gets nothing back.
-        if (record?.status === "used")
-          return { result: false, write: { ...ended(record, "used"), expiresAt: Math.min(record.expiresAt, at) } };
+        if (record?.status === "used") return { result: false, write: { ...record, expiresAt: Math.min(record.expiresAt, at) } };
         if (!record || !isLive(record)) return { result: false };
         return { result: true, write: { ...ended(record, "revoked"), by, decidedAt: at } };
       }),

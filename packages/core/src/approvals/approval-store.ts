@@ -16,7 +16,7 @@ export interface ApprovalRecord {
     | undefined;
   readonly server: string;
   readonly tool: string;
-  /** The snapshot to run after the yes. Dropped when the request ends, then the binding stands for it alone. */
+  /** The snapshot to run after the yes. Dropped when the request ends, also by its last use, then the binding stands for it alone. */
   readonly arguments?: JsonObject | undefined;
   /** What the approver made of the arguments; a call under this yes is made with these. */
   readonly edited?: JsonObject | undefined;
@@ -76,10 +76,13 @@ export interface ApprovalStore {
   answer(id: string, answer: ApprovalAnswer, now: number): MaybePromise<ApprovalRecord | undefined>;
   /** The approved, unexpired, unused record for this binding, or a widened one for one of `wide`. Takes nothing. */
   find(query: { readonly binding: string; readonly wide: readonly string[] }, now: number): MaybePromise<ApprovalRecord | undefined>;
-  /** Takes one use. False when another process was first, or the record ended. Exactly one caller gets the last use. */
-  consume(id: string, now: number): MaybePromise<boolean>;
-  /** Puts one use back, for a call that provably did not leave. */
-  restore(id: string, now: number): MaybePromise<void>;
+  /**
+   * Takes one use, and answers the record as it was before; the last use ends it, and its arguments are dropped. `undefined` when another process was first,
+   * or the record ended. Exactly one caller gets the last use.
+   */
+  consume(id: string, now: number): MaybePromise<ApprovalRecord | undefined>;
+  /** Puts one use back, for a call that provably did not leave. `taken` is what `consume` answered: a record that had ended by it gets its arguments back. */
+  restore(taken: ApprovalRecord, now: number): MaybePromise<void>;
   get(id: string, now: number): MaybePromise<ApprovalRecord | undefined>;
   list(
     filter: { readonly status?: ApprovalStatus | undefined; readonly session?: string | undefined },

@@ -367,6 +367,25 @@ test("an approval whose call provably did not leave can be used again", async ()
   expect((await refund(guard, session, { amount: 50 })).outcome).toBe("deny");
 });
 
+test("a yes that was used keeps no arguments; one that is given back has them again, with their edit", async () => {
+  const { guard, session } = guardWith({ approvals: memoryApprovals() });
+  const waiting = await refund(guard, session, { amount: 50 });
+  const id = waiting.outcome === "deny" ? (waiting.approval?.id ?? "") : "";
+  await guard.approvals.approve(id, { edited: { amount: 30 } });
+  const held = async () => {
+    const record = await guard.approvals.get(id);
+    return [record?.status, record?.arguments, record?.edited];
+  };
+  for (const outcome of ["unsent", "unknown"] as const) {
+    expect(await held()).toEqual(["approved", { amount: 50 }, { amount: 30 }]);
+    const admitted = await guard.admit({ session, tool: "refund", arguments: { amount: 50 } });
+    expect(admitted).toMatchObject({ outcome: "allow", arguments: { amount: 30 } });
+    expect(await held()).toEqual(["used", undefined, undefined]);
+    if (admitted.outcome === "allow") await admitted.settle({ kind: outcome });
+  }
+  expect(await held()).toEqual(["used", undefined, undefined]);
+});
+
 test("a yes reaches further only where the rule offers it and the approver takes it, for its time and uses", async () => {
   let now = 0;
   const offering: PolicyDocument = {

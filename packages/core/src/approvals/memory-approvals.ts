@@ -71,17 +71,17 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
     },
     consume(id, now) {
       const record = read(id, now);
-      if (record?.status !== "approved") return false;
+      if (record?.status !== "approved") return undefined;
       const usesLeft = record.usesLeft - 1;
-      // The arguments stay until the call has provably left or not: `restore` may need them.
-      write({ ...record, usesLeft, status: usesLeft > 0 ? "approved" : "used" });
-      return true;
+      write(usesLeft > 0 ? { ...record, usesLeft } : end({ ...record, usesLeft }, "used"));
+      return record;
     },
-    restore(id, now) {
-      const record = records.get(id);
+    restore(taken, now) {
+      const record = records.get(taken.id);
       if (!record || (record.status !== "used" && record.status !== "approved") || now >= record.expiresAt) return;
       const covered = record.widened && record.wide ? record.wide.uses : 1;
-      write({ ...record, usesLeft: Math.min(record.usesLeft + 1, covered), status: "approved" });
+      const { arguments: made, edited } = taken;
+      write({ ...record, arguments: made, edited, usesLeft: Math.min(record.usesLeft + 1, covered), status: "approved" });
     },
     get: read,
     list(filter, now) {
@@ -94,7 +94,7 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
     revoke(id, by, now) {
       const record = read(id, now);
       // Too late for the call that has the last use; should it not leave, it gets nothing back.
-      if (record?.status === "used") write({ ...end(record, "used"), expiresAt: Math.min(record.expiresAt, now) });
+      if (record?.status === "used") write({ ...record, expiresAt: Math.min(record.expiresAt, now) });
       if (!record || !isLive(record)) return false;
       write({ ...end(record, "revoked"), by, decidedAt: now });
       return true;

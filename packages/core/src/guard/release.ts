@@ -149,7 +149,8 @@ async function chargeObserved(call: Passage, plan: Plan, taken: Taken): Promise<
 /** Takes one use of every yes. False where one is gone: it covers nothing any more. */
 async function useApprovals(call: Passage, taken: Taken): Promise<boolean> {
   for (const yes of call.yeses) {
-    if (await call.guard.approvals.consume(yes.record.id, call.guard.now())) taken.approvals.push(yes.record);
+    const used = await call.guard.approvals.consume(yes.record.id, call.guard.now());
+    if (used) taken.approvals.push(used);
     else {
       call.yeses = call.yeses.filter((other) => other !== yes);
       return false;
@@ -214,7 +215,7 @@ function undo(call: Passage, taken: Taken, outcome: Outcome): Promise<void> | un
     }
   }
   if (outcome.kind === "unsent") {
-    for (const yes of taken.approvals.splice(0)) once(waiting, guard.storeTimeoutMs, () => guard.approvals.restore(yes.id, guard.now()));
+    for (const yes of taken.approvals.splice(0)) once(waiting, guard.storeTimeoutMs, () => guard.approvals.restore(yes, guard.now()));
   }
   return waiting.length > 0 ? Promise.all(waiting).then(() => undefined) : undefined;
 }

@@ -104,7 +104,7 @@ export const answerCases: readonly ApprovalStoreCase[] = [
       const record = await subject.store.get(id, subject.now());
       assert.deepEqual([record?.status, record?.refusal, record?.arguments], ["refused", "too much", undefined]);
       assert.deepEqual(await subject.store.find({ binding, wide: [] }, subject.now()), undefined);
-      assert.deepEqual(await subject.store.consume(id, subject.now()), false);
+      assert.deepEqual(await subject.store.consume(id, subject.now()), undefined);
     },
   },
   {
@@ -133,7 +133,7 @@ export const answerCases: readonly ApprovalStoreCase[] = [
         const { id, binding } = await approved(subject, `refund in ${ms} ms`, { expiresAt: subject.now() + ms });
         await wait(ms);
         assert.deepEqual(await subject.store.find({ binding, wide: [] }, subject.now()), undefined);
-        assert.deepEqual(await subject.store.consume(id, subject.now()), false);
+        assert.deepEqual(await subject.store.consume(id, subject.now()), undefined);
         assert.deepEqual(await statusOf(subject, id), "expired");
       }),
   },
@@ -150,7 +150,7 @@ export const answerCases: readonly ApprovalStoreCase[] = [
         const record = await subject.store.get(id, subject.now());
         assert.deepEqual([record?.status, record?.by, record?.arguments], ["revoked", "ops", undefined]);
         assert.deepEqual(await subject.store.find({ binding, wide: [] }, subject.now()), undefined);
-        assert.deepEqual(await subject.store.consume(id, subject.now()), false);
+        assert.deepEqual(await subject.store.consume(id, subject.now()), undefined);
       }
       assert.deepEqual(await subject.store.revoke(no.id, "ops", subject.now()), false);
       assert.deepEqual(await subject.store.revoke(subject.name("unknown"), "ops", subject.now()), false);

@@ -1,3 +1,4 @@
+import type { ApprovalRecord } from "@holdpoint/core";
 import { type ApprovalStoreCase, type ApprovalStoreSubject, approved, filed, plain, statusOf } from "./approval-store-case.ts";
 import { inTime } from "./counter-store-case.ts";
 
@@ -9,8 +10,8 @@ export const useCases: readonly ApprovalStoreCase[] = [
       const yes = await approved(subject, "refund");
       assert.deepEqual(await subject.store.find({ binding: subject.name("other"), wide: [] }, subject.now()), undefined);
       assert.deepEqual(plain(await subject.second.find({ binding: yes.binding, wide: [] }, subject.now())), plain(yes));
-      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), true);
-      assert.deepEqual(await subject.second.consume(yes.id, subject.now()), false);
+      assert.deepEqual(plain(await subject.store.consume(yes.id, subject.now())), plain(yes));
+      assert.deepEqual(await subject.second.consume(yes.id, subject.now()), undefined);
       assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
       assert.deepEqual(await statusOf(subject, yes.id), "used");
     },
@@ -25,10 +26,11 @@ export const useCases: readonly ApprovalStoreCase[] = [
   {
     name: "[fail-closed] a request without an answer covers nothing",
     async run(subject, assert) {
-      const { id, binding } = await filed(subject, "refund");
+      const request = await filed(subject, "refund");
+      const { id, binding } = request;
       assert.deepEqual(await subject.store.find({ binding, wide: [binding] }, subject.now()), undefined);
-      assert.deepEqual(await subject.store.consume(id, subject.now()), false);
-      await subject.store.restore(id, subject.now());
+      assert.deepEqual(await subject.store.consume(id, subject.now()), undefined);
+      await subject.store.restore(request, subject.now());
       assert.deepEqual(await statusOf(subject, id), "pending");
     },
   },
@@ -37,14 +39,13 @@ export const useCases: readonly ApprovalStoreCase[] = [
     run: (subject, assert) =>
       inTime(subject, 300, async (ms, wait) => {
         const yes = await approved(subject, `refund in ${ms} ms`, { expiresAt: subject.now() + ms });
-        await subject.store.consume(yes.id, subject.now());
-        await subject.second.restore(yes.id, subject.now());
+        await subject.second.restore(await taken(subject, yes.id), subject.now());
         assert.deepEqual(plain(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now())), plain(yes));
         assert.deepEqual(await wins(subject, yes.id, 5), 1);
         await wait(ms);
-        await subject.store.restore(yes.id, subject.now());
+        await subject.store.restore(yes, subject.now());
         assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
-        assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+        assert.deepEqual(await subject.store.consume(yes.id, subject.now()), undefined);
       }),
   },
   {
@@ -55,8 +56,8 @@ export const useCases: readonly ApprovalStoreCase[] = [
         [await approved(subject, "narrow"), 1],
         [await approved(subject, "wider", { wide }), 3],
       ] as const) {
-        await subject.store.consume(yes.id, subject.now());
-        for (const store of [subject.store, subject.second]) await store.restore(yes.id, subject.now());
+        const used = await taken(subject, yes.id);
+        for (const store of [subject.store, subject.second]) await store.restore(used, subject.now());
         assert.deepEqual(await wins(subject, yes.id, 6), uses);
       }
     },
@@ -65,13 +66,52 @@ export const useCases: readonly ApprovalStoreCase[] = [
     name: "[fail-closed] a yes that is revoked while a call has its last use is not put back",
     async run(subject, assert) {
       const yes = await approved(subject, "refund");
-      await subject.store.consume(yes.id, subject.now());
+      const used = await taken(subject, yes.id);
       assert.deepEqual(await subject.second.revoke(yes.id, "mia", subject.now()), false);
-      await subject.store.restore(yes.id, subject.now());
+      await subject.store.restore(used, subject.now());
       assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [] }, subject.now()), undefined);
-      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), undefined);
       const record = await subject.store.get(yes.id, subject.now());
       assert.deepEqual([record?.status, record?.arguments], ["used", undefined]);
+    },
+  },
+  {
+    name: "[fail-closed] a wider yes that is revoked while a call has one of its uses is not put back, nor are its arguments",
+    async run(subject, assert) {
+      const wide = { to: "session", binding: subject.name("wide"), forMs: 60_000, uses: 3 } as const;
+      const yes = await approved(subject, "refund", { wide });
+      const used = await taken(subject, yes.id);
+      assert.deepEqual(await subject.second.revoke(yes.id, "mia", subject.now()), true);
+      await subject.store.restore(used, subject.now());
+      const record = await subject.store.get(yes.id, subject.now());
+      assert.deepEqual([record?.status, record?.arguments], ["revoked", undefined]);
+      assert.deepEqual(await subject.store.consume(yes.id, subject.now()), undefined);
+    },
+  },
+  {
+    name: "the arguments go with the last use, whichever handle reads them, and come back with what is put back",
+    async run(subject, assert) {
+      const wide = { to: "session", binding: subject.name("wide"), forMs: 60_000, uses: 2 } as const;
+      const edited = await filed(subject, "edited");
+      await subject.store.answer(edited.id, { approved: true, edited: { amount: 5 } }, subject.now());
+      for (const [{ id }, uses] of [
+        [await approved(subject, "narrow"), 1],
+        [edited, 1],
+        [await approved(subject, "wider", { wide }), 2],
+      ] as const) {
+        const before = await subject.store.get(id, subject.now());
+        let used: ApprovalRecord | undefined;
+        for (let use = 1; use <= uses; use += 1) {
+          assert.deepEqual((await subject.second.get(id, subject.now()))?.arguments, before?.arguments);
+          used = await taken(subject, id);
+        }
+        const ended = await subject.second.get(id, subject.now());
+        assert.deepEqual([ended?.status, ended?.arguments, ended?.edited], ["used", undefined, undefined]);
+        assert.deepEqual(ended?.binding, before?.binding);
+        if (used) await subject.second.restore(used, subject.now());
+        assert.deepEqual(plain(await subject.store.get(id, subject.now())), plain(before && { ...before, usesLeft: 1 }));
+        assert.deepEqual(await wins(subject, id, 4), 1);
+      }
     },
   },
   {
@@ -120,7 +160,7 @@ export const useCases: readonly ApprovalStoreCase[] = [
         assert.deepEqual(yes.expiresAt - (yes.decidedAt ?? 0), ms);
         await wait(ms);
         assert.deepEqual(await subject.store.find({ binding: yes.binding, wide: [wide.binding] }, subject.now()), undefined);
-        assert.deepEqual(await subject.store.consume(yes.id, subject.now()), false);
+        assert.deepEqual(await subject.store.consume(yes.id, subject.now()), undefined);
       }),
   },
   {
@@ -133,6 +173,13 @@ export const useCases: readonly ApprovalStoreCase[] = [
     },
   },
 ];
+
+/** One use of a yes that has some left. */
+async function taken(subject: ApprovalStoreSubject, id: string): Promise<ApprovalRecord> {
+  const record = await subject.store.consume(id, subject.now());
+  if (!record) throw new Error("a yes that stands was not to be used");
+  return record;
+}
 
 /** How many of so many uses at once pass, over two handles. */
 async function wins(subject: ApprovalStoreSubject, id: string, calls: number): Promise<number> {
