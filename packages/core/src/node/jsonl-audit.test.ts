@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import type { AuditEvent, DecisionEvent, ToolsEvent } from "../audit/audit-event.ts";
 import { createGuard } from "../guard/guard.ts";
+import { memoryStore } from "../limits/memory-store.ts";
 import type { AuditCheckpoint } from "./audit-checkpoint.ts";
 import { jsonlAudit } from "./jsonl-audit.ts";
 import { readAudit } from "./read-audit.ts";
@@ -173,6 +174,35 @@ test("[fail-closed] a full disk denies the call and gives its reservation back, 
   expect(await call()).toMatchObject({ value: "sent" });
   await audit.flush();
   expect(await verifyAudit(file)).toMatchObject({ ok: true, torn: [], problems: [] });
+});
+
+test("[fail-closed] what failed open is denied where an optional sink has it in its queue alone", async () => {
+  const file = join(scratch(), "audit.jsonl");
+  await using audit = jsonlAudit(file, { maxQueued: 3 });
+  const down = memoryStore({ maxKeys: 1 });
+  down.reserve = down.look = () => {
+    throw new Error("down");
+  };
+  const guard = createGuard({
+    audit,
+    store: down,
+    failMode: { store: "open" },
+    policy: { version: "1", default: "deny", tools: { send: { limits: [{ counter: "sends", window: "minute", max: 2 }] } } },
+  });
+  const session = guard.session();
+  const call = () =>
+    guard.run({ session, tool: "send", arguments: {}, seam: "transport" }, () => ({ value: "sent", outcome: { kind: "success" } }));
+  expect(await call()).toMatchObject({ value: "sent" });
+  await audit.flush();
+  disk.full = true;
+  for (let n = 0; n < 5; n++) expect(await call()).toMatchObject({ outcome: "deny", code: "audit_unavailable" });
+  disk.full = false;
+  await audit.flush();
+  expect(await call()).toMatchObject({ value: "sent" });
+  await audit.flush();
+  const decisions = (await eventsIn(file)).filter(({ type }) => type === "decision") as DecisionEvent[];
+  expect(decisions.map(({ failedOpen }) => failedOpen)).toEqual(decisions.map(() => ["store"]));
+  expect(await verifyAudit(file)).toMatchObject({ ok: true });
 });
 
 test("no text of a model or a server, however long, makes an event that a required sink can never take", async () => {

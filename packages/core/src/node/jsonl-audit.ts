@@ -129,11 +129,12 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
       );
     } catch (error) {
       lastFailure = error;
-      const untold = batch.filter(({ settle }) => !settle);
+      // An optional sink tries all of it again, also what somebody has been told of.
+      const untold = required ? batch.filter(({ settle }) => !settle) : batch.map(({ text }) => ({ text }));
       for (const { settle } of batch) settle?.reject(error);
       done += batch.length - untold.length;
       queue = [...untold, ...queue];
-      // What nobody waits for is tried again; until then it counts against the bound.
+      // Until then it counts against the bound.
       if (untold.length > 0) retry = afterAWhile();
       return;
     }
@@ -234,7 +235,9 @@ export function jsonlAudit(path: string, options: JsonlAuditOptions = {}): Jsonl
       if (text.length * 3 > longestLine)
         throw new HoldpointError("audit_too_large", "the event is too large for the audit file: record fewer argument fields");
       const full = queue.length >= maxQueued;
-      if (!required) {
+      // What failed open stands only where it is on record (law `fail-closed`): being in the queue is not enough.
+      const mustBeTaken = required || (event.type === "decision" && event.failedOpen !== undefined);
+      if (!mustBeTaken) {
         if (full) {
           dropped++;
           unreported++;
