@@ -52,7 +52,7 @@ export interface DecisionEvent extends CallBase {
   /** Declared top-level argument names, sorted; the others are only counted, since keys are the model's text too. */
   readonly argumentKeys: readonly string[];
   readonly otherKeys: number;
-  /** HMAC-SHA-256 of the canonical arguments under the guard's audit key, in hex; for sinks that ask. */
+  /** HMAC-SHA-256 of the canonical arguments under the guard's audit key, in hex; for sinks that ask. Absent where the arguments were never read. */
   readonly mac?: string | undefined;
   readonly recorded?: JsonObject | undefined;
   /** Milliseconds from the call's arrival to the decision, the wait for a person included. */

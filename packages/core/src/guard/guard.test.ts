@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type AuditSink, memoryAudit } from "../audit/audit.ts";
 import type { DecisionEvent, OutcomeEvent } from "../audit/audit-event.ts";
+import { canaryRefusal } from "../decision/refusal.ts";
 import { CounterStoreError } from "../holdpoint-error.ts";
 import { memoryStore } from "../limits/memory-store.ts";
 import type { PolicyDocument } from "../policy/policy-schema.ts";
@@ -284,6 +285,23 @@ test("[one-decision-one-record] no argument value is recorded unless its field w
   expect(decision.recorded).toEqual({ "args.amount": 5, "args.card": { number: "(secret)", brand: "visa" } });
   expect(decision.mac).toMatch(/^[0-9a-f]{64}$/);
   expect(JSON.stringify(audit.events)).not.toMatch(/private|4242/);
+});
+
+test("a call whose arguments were never read is not recorded as one without arguments", async () => {
+  const audit = memoryAudit();
+  const guard = createGuard({ audit: { ...audit, mac: true }, policy: { version: "1", default: "allow" } });
+  const session = guard.session();
+  for (const args of [{}, { amount: 5n }, [], undefined]) await outcomeOf(guard, session, "pay", args);
+  await guard.refuse({ session, tool: "pay", arguments: { amount: 5 } }, canaryRefusal);
+  const decisions = audit.events.filter((event): event is DecisionEvent => event.type === "decision");
+  const empty = decisions[0]?.mac;
+  expect(decisions.map(({ code, mac }) => [code, mac])).toEqual([
+    ["allowed", empty],
+    ["not_json", undefined],
+    ["not_json", undefined],
+    ["allowed", empty],
+    ["canary", undefined],
+  ]);
 });
 
 test("`observe` records what enforcement would have done, lets the call pass, and asks nobody", async () => {

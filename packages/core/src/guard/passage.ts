@@ -151,6 +151,9 @@ export interface Passage {
   within: OpenCall | undefined;
 }
 
+/** Stands for arguments that were never read, since they are no JSON or nobody asked for them: the record says nothing of what they held. */
+const unread: JsonObject = {};
+
 export function openPassage(request: CallRequest, server: string, guard: GuardParts): Passage {
   const state = stateOf(request.session);
   return {
@@ -159,8 +162,8 @@ export function openPassage(request: CallRequest, server: string, guard: GuardPa
     guard,
     state,
     record: guard.recorder.open(request, server),
-    original: {},
-    arguments: {},
+    original: unread,
+    arguments: unread,
     definition: { state: "not_needed" },
     policy: undefined,
     yeses: [],
@@ -199,5 +202,5 @@ export async function refuse(call: Passage, refusal: Refusing, judgement?: Judge
 
 /** What the record of a decision is made of, as far as the call has got. */
 function judgementOf(call: Passage): Judgement {
-  return { policy: call.policy, arguments: call.arguments, definition: call.definition };
+  return { policy: call.policy, arguments: call.arguments === unread ? undefined : call.arguments, definition: call.definition };
 }
