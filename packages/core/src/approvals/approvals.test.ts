@@ -386,6 +386,29 @@ test("a yes that was used keeps no arguments; one that is given back has them ag
   expect(await held()).toEqual(["used", undefined, undefined]);
 });
 
+test("[fail-closed] a clock that is set back brings back no yes that was revoked, and none whose time was over", async () => {
+  let now = 1_000_000;
+  const { guard, session } = guardWith({ approvals: memoryApprovals(), clock: () => now });
+  const held = async (amount: number) => {
+    const waiting = await refund(guard, session, { amount });
+    const id = waiting.outcome === "deny" ? (waiting.approval?.id ?? "") : "";
+    await guard.approvals.approve(id, {});
+    return id;
+  };
+  const revoked = await held(50);
+  const taken = await guard.admit({ session, tool: "refund", arguments: { amount: 50 } });
+  await guard.approvals.revoke(revoked);
+  now -= 60_000;
+  if (taken.outcome === "allow") await taken.settle({ kind: "unsent" });
+  expect(await refund(guard, session, { amount: 50 })).toMatchObject({ code: "approval_pending" });
+
+  await held(70);
+  now += 3_600_000;
+  await refund(guard, session, { amount: 90 });
+  now -= 3_600_000;
+  expect(await refund(guard, session, { amount: 70 })).toMatchObject({ code: "approval_pending" });
+});
+
 test("a yes reaches further only where the rule offers it and the approver takes it, for its time and uses", async () => {
   let now = 0;
   const offering: PolicyDocument = {

@@ -11,7 +11,13 @@ import { type ApprovalRecord, type ApprovalStatus, type ApprovalStore, approvalS
 export function memoryApprovals(options: { readonly maxRecords?: number } = {}): ApprovalStore {
   const maxRecords = options.maxRecords ?? 10_000;
   const records = new Map<string, ApprovalRecord>();
+  let lastSeen = Number.NEGATIVE_INFINITY;
 
+  /** A clock that was set back brings nothing back that has ended. */
+  function tick(now: number): number {
+    lastSeen = Math.max(lastSeen, now);
+    return lastSeen;
+  }
   function read(id: string, now: number): ApprovalRecord | undefined {
     const record = records.get(id);
     if (!record || !isLive(record) || now < record.expiresAt) return record;
@@ -36,16 +42,21 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
   return {
     durability: "process",
     request(draft, bounds, now) {
+      const at = tick(now);
       let pending = 0;
-      for (const record of all(now)) {
+      for (const record of all(at)) {
         if (record.status !== "pending") continue;
         if (record.binding === draft.binding) return { record, joined: true };
         if (sessionOf(record) === bounds.session) pending++;
       }
-      if (pending >= bounds.maxPending || !makeRoom(now)) return "full";
-      return { record: write(draft), joined: false };
+      if (pending >= bounds.maxPending || !makeRoom(at)) return "full";
+      return {
+        record: write({ ...draft, requestedAt: draft.requestedAt + at - now, expiresAt: draft.expiresAt + at - now }),
+        joined: false,
+      };
     },
-    answer(id, answer, now) {
+    answer(id, answer, time) {
+      const now = tick(time);
       const record = read(id, now);
       if (record?.status !== "pending") return undefined;
       const answered = { ...record, decidedAt: now, by: answer.by };
@@ -62,7 +73,7 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
     },
     find(query, now) {
       let wider: ApprovalRecord | undefined;
-      for (const record of all(now)) {
+      for (const record of all(tick(now))) {
         if (record.status !== "approved") continue;
         if (record.binding === query.binding) return record;
         if (record.widened && record.wide && query.wide.includes(record.wide.binding)) wider ??= record;
@@ -70,7 +81,7 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
       return wider;
     },
     consume(id, now) {
-      const record = read(id, now);
+      const record = read(id, tick(now));
       if (record?.status !== "approved") return undefined;
       const usesLeft = record.usesLeft - 1;
       write(usesLeft > 0 ? { ...record, usesLeft } : end({ ...record, usesLeft }, "used"));
@@ -78,20 +89,21 @@ export function memoryApprovals(options: { readonly maxRecords?: number } = {}):
     },
     restore(taken, now) {
       const record = records.get(taken.id);
-      if (!record || (record.status !== "used" && record.status !== "approved") || now >= record.expiresAt) return;
+      if (!record || (record.status !== "used" && record.status !== "approved") || tick(now) >= record.expiresAt) return;
       const covered = record.widened && record.wide ? record.wide.uses : 1;
       const { arguments: made, edited } = taken;
       write({ ...record, arguments: made, edited, usesLeft: Math.min(record.usesLeft + 1, covered), status: "approved" });
     },
-    get: read,
+    get: (id, now) => read(id, tick(now)),
     list(filter, now) {
-      return [...all(now)].filter(
+      return [...all(tick(now))].filter(
         (record) =>
           (filter.status === undefined || record.status === filter.status) &&
           (filter.session === undefined || sessionOf(record) === filter.session),
       );
     },
-    revoke(id, by, now) {
+    revoke(id, by, time) {
+      const now = tick(time);
       const record = read(id, now);
       // Too late for the call that has the last use; should it not leave, it gets nothing back.
       if (record?.status === "used") write({ ...record, expiresAt: Math.min(record.expiresAt, now) });
