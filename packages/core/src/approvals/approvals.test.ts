@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import type { JsonObject } from "../arguments/json-snapshot.ts";
 import { memoryAudit } from "../audit/audit.ts";
 import { createCatalog } from "../guard/definitions.ts";
 import { createGuard, type Guard, type GuardOptions } from "../guard/guard.ts";
@@ -565,6 +566,117 @@ test("`resume` makes a call once, as it was edited, also where the policy asks n
   await expect(guard.resume(id)).rejects.toThrow("is used");
   expect(sent).toEqual([{ amount: 30 }]);
   expect(audit.events.filter(({ type }) => type === "approval.used")).toHaveLength(1);
+});
+
+/** A request that was approved, and a route that swaps the policy after `resume` has begun and before the call is decided. */
+async function approvedBeforeSwap({
+  before,
+  swap,
+  edited,
+}: {
+  before?: PolicyDocument;
+  swap: (guard: Guard) => unknown;
+  edited?: JsonObject;
+}) {
+  const made = guardWith({ approvals: memoryApprovals() });
+  const { guard, session } = made;
+  const waiting = await refund(guard, session, { amount: 50 });
+  const id = waiting.outcome === "deny" ? (waiting.approval?.id ?? "") : "";
+  await guard.approvals.approve(id, { by: "bob", edited });
+  if (before) guard.update(before);
+  const calls: (readonly [outcome: string, detail: unknown])[] = [];
+  guard.route(session, undefined, async (call) => {
+    await swap(guard);
+    const admitted = await refund(guard, session, call.arguments);
+    calls.push(admitted.outcome === "allow" ? ["allow", admitted.arguments] : [admitted.outcome, "code" in admitted && admitted.code]);
+  });
+  return { ...made, id, calls, status: async () => (await guard.approvals.get(id))?.status };
+}
+
+const asksNobody: PolicyDocument = { version: "1", default: "deny", tools: { refund: {} } };
+
+test.each(["asks as before", "asks nobody any more"])(
+  "[decided-once] `resume` uses the yes up at release where the policy that is then current %s",
+  async (now) => {
+    const later = now === "asks as before" ? refunds : asksNobody;
+    const before = now === "asks as before" ? asksNobody : refunds;
+    const swap = (guard: Guard) => guard.update(later, { carry: false });
+    const { guard, id, calls, status, audit } = await approvedBeforeSwap({ before, swap, edited: { amount: 30 } });
+    await guard.resume(id);
+    expect([calls, await status()]).toEqual([[["allow", { amount: 30 }]], "used"]);
+    expect(audit.events.filter(({ type }) => type === "approval.used")).toHaveLength(1);
+    const decision = audit.events.findLast(({ type }) => type === "decision");
+    expect(decision).toMatchObject({ outcome: "allow", approvals: [id] });
+    await expect(guard.resume(id)).rejects.toThrow("is used");
+  },
+);
+
+test("[decided-once] a client that sends a resumed call again uses the yes up for what left, also where nobody is asked any more", async () => {
+  const { guard, session } = guardWith({ approvals: memoryApprovals() });
+  const waiting = await refund(guard, session, { amount: 50 });
+  const id = waiting.outcome === "deny" ? (waiting.approval?.id ?? "") : "";
+  await guard.approvals.approve(id, { edited: { amount: 30 } });
+  guard.update(asksNobody);
+  const made: unknown[] = [];
+  guard.route(session, undefined, async ({ tool, arguments: args }) => {
+    for (const kind of ["unsent", "success"] as const) {
+      const admitted = await guard.admit({ session, tool, arguments: args, seam: "transport" });
+      if (admitted.outcome === "allow") await admitted.settle({ kind });
+      made.push(admitted.outcome === "allow" && admitted.arguments);
+    }
+  });
+  await guard.resume(id);
+  expect([made, (await guard.approvals.get(id))?.status]).toEqual([[{ amount: 30 }, { amount: 30 }], "used"]);
+});
+
+test("[refused-spends-nothing] `resume` of a call that the policy of that moment refuses leaves the yes as it was", async () => {
+  const full: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { refund: { limits: [{ counter: "refunds", window: "minute", max: 0 }] } },
+  };
+  for (const [policy, code] of [
+    [{ version: "1", default: "deny" }, "default_deny"],
+    [full, "limit"],
+  ] as const) {
+    for (const before of [asksNobody, refunds]) {
+      const swap = (guard: Guard) => guard.update(policy as PolicyDocument, { carry: false });
+      const { guard, id, calls, status } = await approvedBeforeSwap({ before, swap });
+      await guard.resume(id);
+      expect([calls, await status()]).toEqual([[["deny", code]], "approved"]);
+    }
+  }
+});
+
+test("[fail-closed] a yes that is taken back while it is resumed makes no call, also where nobody is asked any more", async () => {
+  for (const before of [asksNobody, refunds]) {
+    const setting: { id?: string } = {};
+    const swap = (guard: Guard) => guard.approvals.revoke(setting.id ?? "");
+    const resumed = await approvedBeforeSwap({ before, swap });
+    setting.id = resumed.id;
+    await expect(resumed.guard.resume(resumed.id)).rejects.toMatchObject({
+      code: "not_resumable",
+      message: expect.stringContaining("is revoked"),
+    });
+    expect([resumed.calls, await resumed.status()]).toEqual([[["deny", "approval_failed"]], "revoked"]);
+    expect(await resumed.guard.approvals.list({ status: "pending" })).toEqual([]);
+  }
+});
+
+test("an edit that a further rule holds, when it is resumed, is asked about, and its first yes covers nothing else", async () => {
+  const more: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: { refund: { require_approval: [{ path: "args.amount", op: "lt", value: 40 }] } },
+  };
+  const { guard, session, id, calls, status } = await approvedBeforeSwap({
+    swap: (guard) => guard.update(more, { carry: false }),
+    edited: { amount: 30 },
+  });
+  await guard.resume(id);
+  expect([calls, await status()]).toEqual([[["deny", "approval_pending"]], "approved"]);
+  expect(await guard.approvals.list({ status: "pending" })).toMatchObject([{ arguments: { amount: 30 } }]);
+  expect(await refund(guard, session, { amount: 30 })).toMatchObject({ code: "approval_pending" });
 });
 
 test("[sent-is-checked] an edit that comes through `guard.approvals` is read once, and must be plain JSON", async () => {

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../arguments/json-snapshot.ts";
 import { changedPointers, restoreSecrets } from "../arguments/redact.ts";
 import { isPromise, reasonOf } from "../audit/audit.ts";
 import type { Path } from "../conditions/path.ts";
@@ -41,6 +42,7 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
   const binding = request.replays ? forOneCall(bindingOf(call, asking), request.callId) : bindingOf(call, asking);
   const now = guard.now();
   const earlier =
+    resumedFor(call, binding) ??
     (await approvedInHostFlow(call, binding)) ??
     (await guard.approvals.find({ binding: binding.binding, wide: binding.wideBindings }, now));
   if (earlier) {
@@ -61,6 +63,24 @@ export async function hold(call: Passage, plan: Plan, asking: readonly CompiledA
   if (guard.approvalsOutlive && guard.now() < pending.expiresAt) return stillPending(pending);
   await record.approval({ type: "approval.expired", ...aboutApproval(pending) });
   return unanswered(pending);
+}
+
+/**
+ * Makes a resumed call what its approver made of it, where no rule asks any more. True where that was to be done: the edited call is then decided again, and
+ * a rule that holds it asks anew.
+ */
+export function editResumed(call: Passage): boolean {
+  const { resumes } = call;
+  if (!resumes?.record.edited || resumes.edited) return false;
+  edit(call, resumes.record, resumes.record.edited);
+  return true;
+}
+
+/** The yes of the request that is resumed, where it covers the call as it is now. */
+function resumedFor(call: Passage, { binding, wideBindings }: Binding): ApprovalRecord | undefined {
+  const record = call.resumes?.record;
+  if (record?.binding === binding) return record;
+  return record?.widened && record.wide && wideBindings.includes(record.wide.binding) ? record : undefined;
 }
 
 /** Files the request with the store, or joins the equal one, and tells of a new one. `undefined` where the session has as many as it may. */
@@ -102,12 +122,15 @@ export function sessionKey(call: Passage): string {
 }
 
 function accept(call: Passage, record: ApprovalRecord): undefined {
-  if (record.edited) {
-    call.arguments = restoreSecrets(record.edited, call.arguments, secretPaths(call));
-    // The editor's yes is for the edited call; what others said of the call before it covers no more.
-    call.yeses = call.yeses.filter((other) => other.record.widened);
-  }
+  if (record.edited) edit(call, record, record.edited);
   call.yeses = [...call.yeses, { record, definition: digestOf(call.definition), policy: call.policy?.digest }];
+}
+
+function edit(call: Passage, record: ApprovalRecord, edited: JsonObject): void {
+  call.arguments = restoreSecrets(edited, call.arguments, secretPaths(call));
+  // The editor's yes is for the edited call; what others said of the call before it covers no more.
+  call.yeses = call.yeses.filter((other) => other.record.widened);
+  if (call.resumes?.record.id === record.id) call.resumes.edited = true;
 }
 
 /** Asks in place. Equal calls that wait for one request share its answer; the store sees to it that only one of them uses it. */

@@ -164,6 +164,15 @@ export function unanswered(record: ApprovalRecord): Refusing {
   };
 }
 
+export function approvalGone(record: ApprovalRecord): Refusing {
+  return {
+    rule: ruleOf(record),
+    code: "approval_failed",
+    message: "This call cannot go on: its approval has ended meanwhile.",
+    detail: `the approval \`${record.id}\`, for which the call was resumed, was used, taken back or over by its release`,
+  };
+}
+
 export const tooManyPending: Refusing = {
   rule: "(approvals)",
   code: "too_many_approvals",

@@ -1,9 +1,9 @@
 import { reasonFor } from "../approvals/approval-request.ts";
-import { bindingOf, dropStaleYeses, hold } from "../approvals/holding.ts";
+import { bindingOf, dropStaleYeses, editResumed, hold } from "../approvals/holding.ts";
 import { type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
 import { reasonOf } from "../audit/audit.ts";
 import { type Denial, decide, type Plan } from "../decision/decide.ts";
-import { canaryPrefix, canaryRefusal, cancelled, deniedBy, failed, type Refusal, unfit } from "../decision/refusal.ts";
+import { approvalGone, canaryPrefix, canaryRefusal, cancelled, deniedBy, failed, type Refusal, unfit } from "../decision/refusal.ts";
 import { continueCall, earlierCall, isCovered, redeemToken } from "./open-calls.ts";
 import {
   type Admission,
@@ -22,6 +22,7 @@ import {
   type Suspension,
 } from "./passage.ts";
 import { release } from "./release.ts";
+import { takeResumption } from "./resume.ts";
 
 /**
  * The path of every call: snapshot, decide, ask whoever must be asked, decide again, release.
@@ -43,6 +44,7 @@ export async function admit(request: CallRequest, server: string, guard: GuardPa
     const redeemed = isCancelled(call) ? undefined : redeemToken(call);
     if (redeemed) return redeemed;
     continueCall(call);
+    call.resumes = takeResumption(call);
 
     // Each turn decides anew, by the policy and the definition of that moment, and ends in a verdict or with one more yes.
     for (let turn = 0; turn < mostTurns; turn++) {
@@ -54,9 +56,10 @@ export async function admit(request: CallRequest, server: string, guard: GuardPa
       if (asking.length > 0) {
         const refusal = await hold(call, verdict, asking);
         if (refusal) return await refuse(call, refusal, { observed: verdict.observed });
-      } else {
+      } else if (!editResumed(call)) {
         const released = await release(call, verdict);
         if (released !== "again") return released;
+        if (call.resumes?.gone) return await refuse(call, approvalGone(call.resumes.record));
       }
       await listed(catalogOf(call)?.ready());
     }

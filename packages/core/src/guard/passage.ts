@@ -8,7 +8,7 @@ import type { Refusal } from "../decision/refusal.ts";
 import type { CounterStore, MaybePromise } from "../limits/counter-store.ts";
 import type { CompiledPolicy } from "../policy/compile-policy.ts";
 import type { Catalog, Definition } from "./definitions.ts";
-import { type OpenCall, type Session, type SessionState, stateOf } from "./session.ts";
+import { type OpenCall, type Resumption, type Session, type SessionState, stateOf } from "./session.ts";
 
 /** One call as an adapter presents it. */
 export interface CallRequest {
@@ -149,6 +149,8 @@ export interface Passage {
   yeses: readonly Yes[];
   /** The open call of a tool seam whose further sends this is: what was approved there is not asked again. */
   within: OpenCall | undefined;
+  /** The approved request that this call is made for: its yes is used up with it, also where nobody is asked any more. */
+  resumes: Resumption | undefined;
 }
 
 /** Stands for arguments that were never read, since they are no JSON or nobody asked for them: the record says nothing of what they held. */
@@ -168,6 +170,7 @@ export function openPassage(request: CallRequest, server: string, guard: GuardPa
     policy: undefined,
     yeses: [],
     within: undefined,
+    resumes: undefined,
   };
 }
 

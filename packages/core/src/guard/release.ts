@@ -34,7 +34,7 @@ export async function release(call: Passage, plan: Plan): Promise<Admission | Re
     if (reserved.refusal) return await refuse(call, reserved.refusal, { observed: plan.observed });
     const observed = plan.observed.length > 0 || plan.observedDebits.length === 0 ? plan.observed : await chargeObserved(call, plan, taken);
     if (
-      (call.yeses.length > 0 && !(await useApprovals(call, taken))) ||
+      ((call.yeses.length > 0 || call.resumes) && !(await useApprovals(call, taken))) ||
       isStale(call) ||
       !plan.approvals.every((rule) => isCovered(call, rule))
     ) {
@@ -146,13 +146,15 @@ async function chargeObserved(call: Passage, plan: Plan, taken: Taken): Promise<
   return refusal ? [{ outcome: "deny", ...refusal, evaluated: [], explains: false }] : [];
 }
 
-/** Takes one use of every yes. False where one is gone: it covers nothing any more. */
+/** Takes one use of every yes, and of the one that is resumed. False where one is gone: it covers nothing any more. */
 async function useApprovals(call: Passage, taken: Taken): Promise<boolean> {
-  for (const yes of call.yeses) {
-    const used = await call.guard.approvals.consume(yes.record.id, call.guard.now());
+  const { resumes } = call;
+  for (const id of new Set([...(resumes ? [resumes.record.id] : []), ...call.yeses.map(({ record }) => record.id)])) {
+    const used = await call.guard.approvals.consume(id, call.guard.now());
     if (used) taken.approvals.push(used);
     else {
-      call.yeses = call.yeses.filter((other) => other !== yes);
+      call.yeses = call.yeses.filter(({ record }) => record.id !== id);
+      if (resumes?.record.id === id) resumes.gone = true;
       return false;
     }
   }
@@ -195,6 +197,7 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
       token?.close();
       // One yes is for one call: it goes back only where no attempt has left on it.
       if (outcome.kind === "unsent" && token?.takeYesBack() === false) taken.approvals.length = 0;
+      else if (outcome.kind === "unsent" && call.resumes) call.resumes.taken = false;
       stopRenewing();
       const undoing = undo(call, taken, outcome);
       return undoing === undefined ? call.record.outcome(outcome) : undoing.then(() => call.record.outcome(outcome));

@@ -1,13 +1,9 @@
-import { aboutApproval } from "../approvals/approval-request.ts";
 import type { ApprovalRecord } from "../approvals/approval-store.ts";
 import { canonicalJson } from "../arguments/canonical-json.ts";
 import type { JsonObject } from "../arguments/json-snapshot.ts";
-import { restoreSecrets } from "../arguments/redact.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
-import { auditedFields } from "../policy/compile-policy.ts";
-import { preview } from "./admission.ts";
-import type { GuardParts } from "./passage.ts";
-import type { Session } from "./session.ts";
+import type { GuardParts, Passage } from "./passage.ts";
+import { type Resumption, type Session, stateOf } from "./session.ts";
 
 /** Makes a call over a connection that stands. */
 export type Route = (call: { readonly tool: string; readonly arguments: JsonObject }) => Promise<unknown>;
@@ -19,17 +15,17 @@ export interface RoutedConnection {
 }
 
 /**
- * Makes approved calls over the connections of whoever asked. The call is decided like any other and uses up the yes on its way; where the policy asks
- * nobody any more, the yes is used up here, so that a request is made once all the same.
+ * Makes approved calls over the connections of whoever asked. The call is decided like any other, by the policy that is current at its release, and uses up
+ * the yes there; where the policy asks nobody any more it uses it up all the same, so that a request is made once.
  */
 export function createResume(guard: GuardParts, connections: ReadonlySet<RoutedConnection>): (id: string) => Promise<unknown> {
   const underWay = new Set<string>();
 
   async function make(id: string): Promise<unknown> {
     const record = await guard.approvals.get(id, guard.now());
-    const { tool, arguments: made } = record ?? {};
-    if (record?.status !== "approved" || !made || !tool) throw notResumable(id, record ? `is ${record.status}` : "is not known");
-    const { server, context } = record;
+    const made = record?.arguments;
+    if (record?.status !== "approved" || !made) throw notResumable(id, record);
+    const { server, tool, context } = record;
     const connection = [...connections].find((each) => each.server === server && sameIdentity(each.session.context, context));
     if (!connection) {
       throw new HoldpointError(
@@ -37,26 +33,22 @@ export function createResume(guard: GuardParts, connections: ReadonlySet<RoutedC
         `no connection to server \`${server}\` stands under the identity that asked: guard a client with it first`,
       );
     }
-    const would = await preview({ session: connection.session, server, tool, arguments: made }, server, guard);
-    if (would.outcome !== "allow") return connection.send({ tool, arguments: made });
-    if (!(await guard.approvals.consume(id, guard.now()))) throw notResumable(id, "was used");
-    await noteUse(record);
-    return connection.send({ tool, arguments: record.edited ? asEdited(record.edited, made, record) : made });
-  }
-
-  function asEdited(edited: JsonObject, made: JsonObject, { server, tool }: ApprovalRecord): JsonObject {
-    const policy = guard.policy(server);
-    return restoreSecrets(edited, made, policy ? auditedFields(policy, tool).secret : []);
-  }
-
-  async function noteUse(record: ApprovalRecord): Promise<void> {
-    const { server, tool, context: identity } = record;
-    const session = String(identity.session ?? "");
-    await guard.recorder.note({ type: "approval.used", ...aboutApproval(record), call: "", attempt: 0, session, server, tool, identity });
+    const { resuming } = stateOf(connection.session);
+    const resumption: Resumption = { record, session: connection.session, taken: false, edited: false, gone: false };
+    resuming.add(resumption);
+    try {
+      const answer = await connection.send({ tool, arguments: made });
+      if (!resumption.gone) return answer;
+    } catch (error) {
+      if (!resumption.gone) throw error;
+    } finally {
+      resuming.delete(resumption);
+    }
+    throw notResumable(id, await guard.approvals.get(id, guard.now()));
   }
 
   return async (id) => {
-    if (underWay.has(id)) throw notResumable(id, "is being resumed");
+    if (underWay.has(id)) throw notResumableAs(id, "is being resumed");
     underWay.add(id);
     try {
       return await make(id);
@@ -66,7 +58,28 @@ export function createResume(guard: GuardParts, connections: ReadonlySet<RoutedC
   };
 }
 
-function notResumable(id: string, state: string): HoldpointError {
+/** The resumption of which this is the call: the same identity, server, tool and arguments. One call picks it up; the next where that one did not leave. */
+export function takeResumption(call: Passage): Resumption | undefined {
+  const { request, state, server } = call;
+  if (state.resuming.size === 0) return undefined;
+  const given = canonicalJson(call.arguments);
+  for (const resumption of state.resuming) {
+    const { record, session, taken } = resumption;
+    if (taken || !sameIdentity(session.context, request.session.context) || record.server !== server || record.tool !== request.tool)
+      continue;
+    if (canonicalJson(record.arguments ?? {}) !== given) continue;
+    resumption.taken = true;
+    resumption.edited = false;
+    return resumption;
+  }
+  return undefined;
+}
+
+function notResumable(id: string, record: ApprovalRecord | undefined): HoldpointError {
+  return notResumableAs(id, record ? `is ${record.status}` : "is not known");
+}
+
+function notResumableAs(id: string, state: string): HoldpointError {
   return new HoldpointError("not_resumable", `approval \`${id}\` ${state}: only an approved request can be resumed`);
 }
 

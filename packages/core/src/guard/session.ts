@@ -1,3 +1,4 @@
+import type { ApprovalRecord } from "../approvals/approval-store.ts";
 import { canonicalJson } from "../arguments/canonical-json.ts";
 import { type Json, type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
 import type { Outcome } from "../audit/audit-event.ts";
@@ -49,10 +50,24 @@ export interface OpenCall {
   outcome: Outcome | undefined;
 }
 
+/** An approved request whose call is being made by `resume`. The one equal call that picks it up uses its yes up, whatever asks by then. */
+export interface Resumption {
+  readonly record: ApprovalRecord;
+  /** The session of the connection over which the call is made. */
+  readonly session: Session;
+  /** Whether a call has picked it up. */
+  taken: boolean;
+  /** Whether the call is what the approver made of it by now. */
+  edited: boolean;
+  /** Whether the yes was gone when that call came to its release. */
+  gone: boolean;
+}
+
 /** What a session shares with all that were made from it by `with`. */
 export interface SessionState {
   /** By server and tool. */
   readonly openCalls: Map<string, OpenCall[]>;
+  readonly resuming: Set<Resumption>;
   readonly catalogs: Map<string, Catalog>;
   /** Keys of lifetime counters that this session has charged. */
   readonly lifetimeKeys: Set<string>;
@@ -85,6 +100,7 @@ export function stateOf(session: Session): SessionState {
 export function createSession(guard: Guard, identity: Identity, id: string, onEnd: (state: SessionState) => Promise<void>): Session {
   const state: SessionState = {
     openCalls: new Map(),
+    resuming: new Set(),
     catalogs: new Map(),
     lifetimeKeys: new Set(),
     ending: new AbortController(),
