@@ -2,9 +2,13 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("./src/main.ts", import.meta.resolve("@holdpoint/cli/package.json")));
+const source = new URL("./src/", import.meta.resolve("@holdpoint/cli/package.json"));
+const main = fileURLToPath(new URL("main.ts", source));
+const { run }: typeof import("../../packages/cli/src/program.ts") = await import(new URL("program.ts", source).href);
 
 export interface Ended {
   readonly stdout: string;
@@ -12,23 +16,47 @@ export interface Ended {
   readonly code: number | null;
 }
 
-/** Runs the command in a process of its own, as a user does, in a folder with the given files. */
-export async function holdpoint(
-  args: readonly string[],
-  {
-    files = {},
-    input = "",
-    cwd,
-  }: { readonly files?: Readonly<Record<string, unknown>>; readonly input?: string; readonly cwd?: string } = {},
-): Promise<Ended> {
-  const folder = cwd ?? mkdtempSync(join(tmpdir(), "holdpoint-cli-"));
+interface Started {
+  /** Written into the folder that the command starts in. */
+  readonly files?: Readonly<Record<string, unknown>>;
+  readonly input?: string;
+  /** Default: a folder made for this command, and removed after it. */
+  readonly cwd?: string;
+}
+
+/** Runs the command line in this process, with streams that are no terminal: all of the command but `main.ts`. */
+export function holdpoint(args: readonly string[], started: Started = {}): Promise<Ended> {
+  return inFolder(started, async (folder) => {
+    const before = process.cwd();
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const said = Promise.all([text(stdout), text(stderr)]);
+    process.chdir(folder);
+    try {
+      const code = await run(args, { stdin: Readable.from(started.input ? [started.input] : []), stdout, stderr });
+      stdout.end();
+      stderr.end();
+      const [out, err] = await said;
+      return { stdout: out, stderr: err, code };
+    } finally {
+      process.chdir(before);
+    }
+  });
+}
+
+/** Runs the command in a process of its own, as a user does. */
+export function holdpointProcess(args: readonly string[], started: Started = {}): Promise<Ended> {
+  return inFolder(started, (folder) => start(args, folder, started.input ?? ""));
+}
+
+async function inFolder(started: Started, work: (folder: string) => Promise<Ended>): Promise<Ended> {
+  const folder = started.cwd ?? mkdtempSync(join(tmpdir(), "holdpoint-cli-"));
   try {
-    for (const [name, content] of Object.entries(files)) {
+    for (const [name, content] of Object.entries(started.files ?? {})) {
       writeFileSync(join(folder, name), typeof content === "string" ? content : JSON.stringify(content));
     }
-    return await start(args, folder, input);
+    return await work(folder);
   } finally {
-    if (cwd === undefined) rmSync(folder, { recursive: true });
+    if (started.cwd === undefined) rmSync(folder, { recursive: true });
   }
 }
 
@@ -38,12 +66,9 @@ function start(args: readonly string[], cwd: string, input: string): Promise<End
       cwd,
       env: { ...process.env, NO_COLOR: "1" },
     });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk) => (stdout += chunk));
-    child.stderr.setEncoding("utf8").on("data", (chunk) => (stderr += chunk));
+    const said = Promise.all([text(child.stdout), text(child.stderr)]);
     child.on("error", reject);
-    child.on("close", (code) => resolve({ stdout, stderr, code }));
+    child.on("close", (code) => said.then(([stdout, stderr]) => resolve({ stdout, stderr, code }), reject));
     child.stdin.on("error", () => undefined);
     child.stdin.end(input);
   });

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
-import { holdpoint } from "./holdpoint.ts";
+import { holdpoint, holdpointProcess } from "./holdpoint.ts";
 
 const everything = join(
   dirname(fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/package.json"))),
@@ -23,7 +23,7 @@ afterEach(() => {
 
 test("init writes a policy, types and a test that passes for each server, and the lock", { timeout: 60_000 }, async () => {
   const cwd = project({ "Every Thing": { command: process.execPath, args: [everything] } });
-  const { code, stderr: said } = await holdpoint(["init", "--yes", "--no-home"], { cwd });
+  const { code, stderr: said } = await holdpointProcess(["init", "--yes", "--no-home"], { cwd });
   expect(code).toBe(0);
   expect(said).toMatch(/next: run the tests with `npx vitest run`.*\n$/);
   expect(readdirSync(join(cwd, "policies")).sort()).toEqual(["every-thing.test.ts", "every-thing.ts", "every-thing.types.ts"]);
@@ -35,7 +35,7 @@ test("init writes a policy, types and a test that passes for each server, and th
   const vitest = join(dirname(fileURLToPath(import.meta.resolve("vitest/package.json"))), "vitest.mjs");
   const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, "run", "--root", cwd], { cwd, encoding: "utf8" });
   expect(status, stdout + stderr).toBe(0);
-  const checked = await holdpoint(["check", "policies/every-thing.ts", "--against", `${process.execPath} ${everything}`], { cwd });
+  const checked = await holdpointProcess(["check", "policies/every-thing.ts", "--against", `${process.execPath} ${everything}`], { cwd });
   expect(checked.stdout).toContain("nothing wrong found");
 });
 

@@ -1,6 +1,6 @@
 import { pinTools } from "@holdpoint/core";
 import { expect, test } from "vitest";
-import { holdpoint, lines } from "./holdpoint.ts";
+import { holdpoint, holdpointProcess, lines } from "./holdpoint.ts";
 
 const tools = {
   tools: [
@@ -29,7 +29,7 @@ const desk = (max: number) => ({
 
 test("check says that nothing is wrong, and ends with 0", async () => {
   const files = { "desk.json": desk(500), "tools.json": tools };
-  const { stdout, code } = await holdpoint(["check", "desk.json", "--against", "tools.json"], { files });
+  const { stdout, code } = await holdpointProcess(["check", "desk.json", "--against", "tools.json"], { files });
   expect(stdout).toBe("✓ nothing wrong found: desk.json\n");
   expect(code).toBe(0);
 });
@@ -44,7 +44,7 @@ test("a policy that is a module is read also where the package says `commonjs`, 
     "common.js": `module.exports = ${document};\n`,
   };
   for (const policy of ["policy.ts", "policy.js", "common.js"]) {
-    expect(await holdpoint(["check", policy], { files })).toMatchObject({ code: 0, stdout: `✓ nothing wrong found: ${policy}\n` });
+    expect(await holdpointProcess(["check", policy], { files })).toMatchObject({ code: 0, stdout: `✓ nothing wrong found: ${policy}\n` });
   }
 });
 
@@ -186,7 +186,7 @@ test("scan lists what each tool does and writes a policy with the reasons, never
   expect(code).toBe(0);
   expect(stdout).toMatch(/^tool\s+category\s+level\s+signals\n/);
   expect(stdout).toMatch(/delete_customer\s+destructive\s+critical/);
-  const written = await holdpoint(["scan", "--tools", "tools.json", "-o", "/dev/fd/2"], { files });
+  const written = await holdpointProcess(["scan", "--tools", "tools.json", "-o", "/dev/fd/2"], { files });
   expect(written.code).toBe(2);
   const refused = await holdpoint(["scan", "--tools", "tools.json", "-o", "there.yaml"], { files });
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("there.yaml is there already") });
@@ -237,7 +237,7 @@ test("a list with entries that are no tools is refused, each named, by all that 
 });
 
 test("wrong usage ends with 2, help with 0", async () => {
-  expect((await holdpoint(["nonsense"])).code).toBe(2);
+  expect((await holdpointProcess(["nonsense"])).code).toBe(2);
   expect((await holdpoint(["check"])).code).toBe(2);
   expect((await holdpoint(["scan"])).stderr).toContain("name one server");
   const help = await holdpoint(["--help"]);

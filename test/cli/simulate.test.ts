@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { holdpoint, lines, ndjson } from "./holdpoint.ts";
+import { holdpoint, holdpointProcess, lines, ndjson } from "./holdpoint.ts";
 
 const desk = {
   version: "1",
@@ -25,7 +25,7 @@ test("a call in, a verdict out, with the rule that decided", async () => {
     { tool: "create_refund", args: "all of it" },
     { tool: "create_refund", args: null },
   ]);
-  const { stdout, code } = await holdpoint(["simulate", "desk.json"], { files: { "desk.json": desk }, input: calls });
+  const { stdout, code } = await holdpointProcess(["simulate", "desk.json"], { files: { "desk.json": desk }, input: calls });
   expect(code).toBe(0);
   expect(lines(stdout)).toEqual([
     { outcome: "allow", rule: "", code: "allowed", message: "" },
@@ -227,9 +227,9 @@ test("a policy in TypeScript is its default export", async () => {
     { tool: "a", args: { n: 1 } },
     { tool: "a", args: { n: 2 } },
   ]);
-  const { stdout } = await holdpoint(["simulate", "policy.ts"], { files, input });
+  const { stdout } = await holdpointProcess(["simulate", "policy.ts"], { files, input });
   expect(lines(stdout).map(({ outcome }) => outcome)).toEqual(["allow", "deny"]);
-  const none = await holdpoint(["simulate", "none.mjs"], { files, input });
+  const none = await holdpointProcess(["simulate", "none.mjs"], { files, input });
   expect(none.stderr).toContain("no default export");
   expect(none.code).toBe(2);
 });
