@@ -93,7 +93,10 @@ export function compilePolicy(source: PolicyDocument | MergedPolicy, { tools }: 
   if (issues.length > 0) throw new PolicyError(issues);
   const [only] = documents;
   if (only === undefined || "layers" in source)
-    return compileLayers(documents.map((document, index) => compileLayer(document, rootOf(index))), contentHash(documents.map(policyDigest)));
+    return compileLayers(
+      documents.map((document, index) => compileLayer(document, rootOf(index))),
+      contentHash(documents.map(policyDigest)),
+    );
   const before = compiledDocuments.get(only);
   if (before !== undefined) return before;
   const compiled = compileLayers([compileLayer(only, "")], policyDigest(only));
