@@ -13,8 +13,11 @@ const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/co
 
 const seeded = { setupFiles: ["./test/seed.ts"], env };
 
-/** Frameworks take long to load: the files that use them share a worker's modules, and none may rest on being the first to load one. */
+/** Loading takes longer than most tests: the files of a worker share its modules, and none may rest on being the first to load one. */
 const shared = { ...seeded, isolate: false };
+
+/** These put something else in the place of a module, which must not have been loaded before. */
+const isolated = ["packages/core/src/node/jsonl-audit.test.ts"];
 
 export default defineConfig({
   test: {
@@ -24,7 +27,8 @@ export default defineConfig({
     maxWorkers: Math.max(4, availableParallelism()),
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
     projects: [
-      { ...fromSource, test: { name: "packages", include: ["packages/*/{src,test}/**/*.test.ts"], ...seeded, ...patience } },
+      { ...fromSource, test: { name: "packages", include: ["packages/*/src/**/*.test.ts"], exclude: isolated, ...shared, ...patience } },
+      { ...fromSource, test: { name: "isolated", include: isolated, ...seeded, ...patience } },
       {
         ...fromSource,
         test: {
