@@ -16,6 +16,15 @@ const seeded = { setupFiles: ["./test/seed.ts"], env };
 /** Loading takes longer than most tests: the files of a worker share its modules, and none may rest on being the first to load one. */
 const shared = { ...seeded, isolate: false };
 
+/** These start many processes each, and take nearly as long as all others together: `pnpm check:processes` runs them, `npm test` does not. */
+const startingProcesses = [
+  "test/{budgets,conformance}/*.test.ts",
+  "test/cli/init.test.ts",
+  "test/reporter.test.ts",
+  "test/stores/no-over-admission.test.ts",
+  "test/testing/policy-coverage-reporter.test.ts",
+];
+
 /** These put something else in the place of a module, which must not have been loaded before. */
 const isolated = ["packages/core/src/node/jsonl-audit.test.ts"];
 
@@ -34,11 +43,12 @@ export default defineConfig({
         test: {
           name: "test",
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/packaging/**"],
+          exclude: ["**/node_modules/**", "test/packaging/**", ...startingProcesses],
           ...shared,
           ...patience,
         },
       },
+      { ...fromSource, test: { name: "processes", include: startingProcesses, ...shared, ...patience } },
       {
         test: {
           name: "types",
