@@ -133,14 +133,17 @@ export function reasonFor(rule: CompiledApproval): string {
 
 /** A record as a person may see it: secret fields read `(secret)`. */
 export function withoutSecrets(record: ApprovalRecord): ApprovalRecord {
-  const paths = record.secret?.map((path) => parsePath(path));
-  if (!paths) return record;
-  const hide = (args: JsonObject | undefined) => {
-    // A path that cannot be read, of another version perhaps, hides all.
-    const known = paths.filter((path): path is Path => !isPathError(path));
-    return args && known.length === paths.length ? redact(args, known) : undefined;
-  };
+  if (!record.secret) return record;
+  const secret = secretsOf(record);
+  const hide = (args: JsonObject | undefined) => args && secret && redact(args, secret);
   return { ...record, arguments: hide(record.arguments), edited: hide(record.edited) };
+}
+
+/** The paths of a record's secrets. `undefined` where one cannot be read, of another version perhaps: that hides all. */
+export function secretsOf({ secret = [] }: ApprovalRecord): readonly Path[] | undefined {
+  const paths = secret.map((path) => parsePath(path));
+  const known = paths.filter((path): path is Path => !isPathError(path));
+  return known.length === paths.length ? known : undefined;
 }
 
 /** What the approver is shown of a record. */

@@ -250,12 +250,58 @@ test("[fail-closed] an edit that moves secrets between the elements of a list ma
   const to = [
     { name: "bob", key: "k1" },
     { name: "eve", key: "k2" },
+    { name: "mia", key: "k3" },
   ];
-  const edits = [(list: readonly unknown[]) => list.slice(1), (list: readonly unknown[]) => [...list, list[0]]];
-  for (const edit of edits) {
-    const approve: Approver = ({ arguments: args }) => ({ approved: true, arguments: { to: edit(args.to as unknown[]) as never } });
+  type To = (typeof to)[number];
+  const edits: Record<string, (list: readonly To[]) => unknown[]> = {
+    "one less": (list) => list.slice(1),
+    "one more": (list) => [...list, list[0]],
+    "another order": ([bob, eve, mia]) => [eve, bob, mia],
+    "another order, edited": ([bob, eve, mia]) => [{ ...(eve as To), name: "Eve" }, bob, mia],
+    "another order, one with a key of its own": ([bob, eve, mia]) => [{ ...(eve as To), name: "Eve" }, { ...(bob as To), key: "k9" }, mia],
+    "two edited at once": ([bob, eve, mia]) => [{ ...(bob as To), name: "eve" }, { ...(eve as To), name: "bob" }, mia],
+    "one twice": ([, eve, mia]) => [eve, eve, mia],
+    "the mark elsewhere": ([bob, eve, mia]) => [{ ...(bob as To), name: "(secret)" }, eve, mia],
+  };
+  for (const [what, edit] of Object.entries(edits)) {
+    const changed = (args: JsonObject) => ({ to: edit(args.to as never) as never });
+    const { guard, session } = guardWith({ policy, approve: ({ arguments: args }) => ({ approved: true, arguments: changed(args) }) });
+    expect(await refund(guard, session, { to }), what).toMatchObject({
+      code: "internal_error",
+      detail: expect.stringMatching(/\(secret\).*: /),
+    });
+
+    const durable = guardWith({ policy, approvals: memoryApprovals() });
+    await refund(durable.guard, durable.session, { to });
+    const [pending] = await durable.guard.approvals.list();
+    const approving = durable.guard.approvals.approve(pending?.id ?? "", { edited: changed(pending?.arguments ?? {}) });
+    await expect(approving, what).rejects.toMatchObject({ code: "edit_unclear" });
+    expect((await durable.guard.approvals.list({ status: "pending" })).length, what).toBe(1);
+  }
+});
+
+test("an edit of one element of a list, in its place, keeps every secret; so does a secret of the approver's own", async () => {
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: {
+      refund: { require_approval: [{ conditions: [] }], audit: { secret: ["args.to[*].key", "args.to[*].pins[*]", "args.to[0].note"] } },
+    },
+  };
+  const [bob, eve] = [
+    { name: "bob", key: "k1", pins: ["1", "2"], note: "n1" },
+    { name: "eve", key: "k2", pins: ["3"], note: "(secret)" },
+  ];
+  const edits: readonly (readonly [edit: (list: readonly JsonObject[]) => JsonObject[], sent: unknown])[] = [
+    [([one, two]) => [{ ...one, name: "Bob" }, { ...two }], [{ ...bob, name: "Bob" }, eve]],
+    [([one, two]) => [{ ...one, pins: ["(secret)", "9"] }, { ...two }], [{ ...bob, pins: ["1", "9"] }, eve]],
+    [([one, two]) => [{ ...one }, { ...two, key: "k9" }], [bob, { ...eve, key: "k9" }]],
+    [([one]) => [{ ...one, key: "k9", pins: [], note: "n9" }], [{ ...bob, key: "k9", pins: [], note: "n9" }]],
+  ];
+  for (const [edit, sent] of edits) {
+    const approve: Approver = ({ arguments: args }) => ({ approved: true, arguments: { to: edit(args.to as never) as never } });
     const { guard, session } = guardWith({ policy, approve });
-    expect(await refund(guard, session, { to })).toMatchObject({ code: "internal_error", detail: expect.stringContaining("(secret)") });
+    expect(await refund(guard, session, { to: [bob, eve] })).toMatchObject({ outcome: "allow", arguments: { to: sent } });
   }
 });
 

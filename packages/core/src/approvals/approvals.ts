@@ -1,7 +1,8 @@
 import { type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
+import { restoreSecrets } from "../arguments/redact.ts";
 import type { Recorder } from "../audit/recorder.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
-import { aboutApproval, withoutSecrets } from "./approval-request.ts";
+import { aboutApproval, secretsOf, withoutSecrets } from "./approval-request.ts";
 import type { ApprovalAnswer, ApprovalRecord, ApprovalStatus, ApprovalStore } from "./approval-store.ts";
 
 /** The host's side of requests for approval: a screen, a chat bot or a command lists them and answers. Every answer is recorded. In what it gives, secret fields read `(secret)`. */
@@ -12,8 +13,8 @@ export interface Approvals {
   }): Promise<readonly ApprovalRecord[]>;
   get(id: string): Promise<ApprovalRecord | undefined>;
   /**
-   * Says yes. `undefined` where the request is not known, has ended, or was answered before. Rejects with `HoldpointError` (`not_json`), and leaves the
-   * request as it is, where `edited` is no object of plain JSON.
+   * Says yes. `undefined` where the request is not known, has ended, or was answered before. Rejects with `HoldpointError`, and leaves the request as it is,
+   * where `edited` is no object of plain JSON (`not_json`), or leaves `(secret)` where it cannot be told which secret is meant (`edit_unclear`).
    */
   approve(id: string, answer: Omit<ApprovalAnswer, "approved">): Promise<ApprovalRecord | undefined>;
   refuse(
@@ -50,8 +51,12 @@ export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: (
       const record = await store.get(id, now());
       return record && withoutSecrets(record);
     },
-    approve: async (id, { edited, ...given }) =>
-      answer(id, { ...given, edited: edited === undefined ? undefined : snapshotOf(edited), approved: true }),
+    async approve(id, { edited: given, ...answered }) {
+      const edited = given === undefined ? undefined : snapshotOf(given);
+      const record = edited && (await store.get(id, now()));
+      if (edited && record?.arguments) restoreSecrets(edited, record.arguments, secretsOf(record) ?? []);
+      return answer(id, { ...answered, edited, approved: true });
+    },
     refuse: (id, given) => answer(id, { ...given, approved: false }),
     async revoke(id, by) {
       const record = await store.get(id, now());
