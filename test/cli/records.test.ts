@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createGuard, type PolicyDocument } from "@holdpoint/core";
+import { createGuard, memoryStore, type PolicyDocument } from "@holdpoint/core";
 import { jsonlAudit } from "@holdpoint/core/node";
 import { sqliteApprovals } from "@holdpoint/stores/sqlite";
 import { afterEach, expect, test } from "vitest";
@@ -75,6 +75,27 @@ test("simulate replays the calls of an audit whose values were recorded, and say
   expect(lines(diff.stdout)).toMatchObject([
     { call: { tool: "pay", args: { amount: 5 }, context: { user: "ann" } }, policy: { outcome: "allow" }, other: { outcome: "deny" } },
   ]);
+});
+
+test("simulate gives back what the calls of an audit were given back, by the code of their errors", async () => {
+  const cwd = folder();
+  const limited = { limits: [{ counter: "c", window: "day", max: 1, count: "answered" }], audit: { record: ["args.n"] } } as const;
+  const document: PolicyDocument = { version: "1", default: "deny", tools: { pay: limited } };
+  writeFileSync(join(cwd, "policy.json"), JSON.stringify(document));
+  const audit = jsonlAudit(join(cwd, "audit.jsonl"));
+  const guard = createGuard({ policy: document, store: memoryStore({ durability: "process" }), audit });
+  const session = guard.session();
+  const outcomes: string[] = [];
+  for (const ended of [{ kind: "unsent" }, { kind: "protocol_error", code: -32602 }, { kind: "protocol_error", code: -32000 }] as const) {
+    const admitted = await guard.admit({ session, tool: "pay", arguments: { n: 1 } });
+    outcomes.push(admitted.outcome);
+    if (admitted.outcome === "allow") await admitted.settle(ended);
+  }
+  outcomes.push((await guard.admit({ session, tool: "pay", arguments: { n: 1 } })).outcome);
+  await audit.close();
+  const replayed = await holdpoint(["simulate", "policy.json", "audit.jsonl"], { cwd });
+  expect([outcomes, replayed.code]).toEqual([["allow", "allow", "allow", "deny"], 0]);
+  expect(lines(replayed.stdout).map(({ outcome }) => outcome)).toEqual(outcomes);
 });
 
 test("a line that was put into an audit and is no record is denied in its place", async () => {

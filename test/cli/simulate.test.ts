@@ -93,6 +93,44 @@ test("how the server answered decides what is given back", async () => {
   expect(lines(stdout).map(({ outcome }) => outcome)).toEqual(["allow", "allow", "allow", "deny"]);
 });
 
+test("a call says the code of its error, and gives back by it as the guard does", async () => {
+  const counted = (count: string) => ({ limits: [{ counter: count, window: "minute", max: 1, count }] });
+  const policy = {
+    version: "1",
+    default: "deny",
+    tools: { answered: counted("answered"), protocol: counted("protocol"), sent: counted("sent") },
+  };
+  const results = [
+    { result: "protocol_error", code: -32602 },
+    { result: "protocol_error", code: -32000 },
+    { result: "protocol_error" },
+    { result: "unsent" },
+  ];
+  const left: unknown[] = [];
+  for (const tool of ["answered", "protocol", "sent"]) {
+    for (const result of results) {
+      const input = ndjson([{ tool, ...result }, { tool }]);
+      const { stdout, stderr } = await holdpoint(["simulate", "policy.json"], { files: { "policy.json": policy }, input });
+      expect(stderr).toBe("");
+      left.push([tool, result.code ?? result.result, lines(stdout)[1].outcome]);
+    }
+  }
+  expect(left).toEqual([
+    ["answered", -32602, "allow"],
+    ["answered", -32000, "deny"],
+    ["answered", "protocol_error", "deny"],
+    ["answered", "unsent", "allow"],
+    ["protocol", -32602, "allow"],
+    ["protocol", -32000, "allow"],
+    ["protocol", "protocol_error", "allow"],
+    ["protocol", "unsent", "allow"],
+    ["sent", -32602, "deny"],
+    ["sent", -32000, "deny"],
+    ["sent", "protocol_error", "deny"],
+    ["sent", "unsent", "allow"],
+  ]);
+});
+
 test("with one policy every server has it, and counters of its own; with a policy for each, a server without one denies", async () => {
   const files = { "desk.json": desk };
   const send = (server?: string) => ({ ...(server && { server }), tool: "send", args: {} });
@@ -108,12 +146,16 @@ test("[fail-closed] a line that is no call is denied in its place, and the comma
     { tool: "send", at: "yesterday" },
     { tool: "send", at: "2026-02-30" },
     { tool: "send", result: "fine" },
+    { tool: "send", result: "protocol_error", code: "-32602" },
+    { tool: "send", result: "tool_error", code: -32602 },
     { tool: "send", context: { user: 7 } },
     { tool: "send", args: {} },
   ])}`;
   const { stdout, stderr, code } = await holdpoint(["simulate", "desk.json"], { files: { "desk.json": desk }, input });
-  expect(lines(stdout).map((verdict) => verdict.code)).toEqual(["allowed", ...Array(7).fill("malformed"), "limit"]);
+  expect(lines(stdout).map((verdict) => verdict.code)).toEqual(["allowed", ...Array(9).fill("malformed"), "limit"]);
   expect(stderr).toContain("line 3: the line is not JSON");
+  expect(stderr).toContain("`code` is no whole number");
+  expect(stderr).toContain("`code` belongs to the result `protocol_error`");
   expect(code).toBe(2);
 });
 

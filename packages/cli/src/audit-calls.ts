@@ -34,7 +34,7 @@ export function callOf(event: DecisionEvent, outcome: OutcomeEvent | undefined):
   if (code === "not_json" || code === "too_large" || code === "canary") return "its arguments were never read";
   const args = argumentsOf(event);
   if (typeof args === "string") return args;
-  return { at: Date.parse(time), server, tool, args, context: identity as Identity, result: resultOf(outcome) };
+  return { at: Date.parse(time), server, tool, args, context: identity as Identity, result: resultOf(outcome), code: codeOf(outcome) };
 }
 
 /** A call is only known where every argument was recorded whole: one value left out could have been the one that decided. */
@@ -64,10 +64,15 @@ function resultOf(event: OutcomeEvent | undefined): SimulatedResult {
       return "ok";
     case "tool_error":
     case "protocol_error":
+    case "unsent":
       return event.outcome;
     default:
       return "unknown";
   }
+}
+
+function codeOf(event: OutcomeEvent | undefined): number | undefined {
+  return event?.outcome === "protocol_error" ? event.code : undefined;
 }
 
 function isFields(value: unknown): value is Readonly<Record<string, unknown>> {

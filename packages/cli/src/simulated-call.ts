@@ -1,8 +1,8 @@
 import { type Identity, takeSnapshot } from "@holdpoint/core";
 
-const results = ["ok", "tool_error", "protocol_error", "unknown"] as const;
+const results = ["ok", "tool_error", "protocol_error", "unknown", "unsent"] as const;
 
-/** How the upstream answered a call that was let through. */
+/** How the upstream answered a call that was let through; `unsent` where it provably did not leave. */
 export type SimulatedResult = (typeof results)[number];
 
 /** One call of a file that `holdpoint simulate` reads. */
@@ -15,9 +15,11 @@ export interface SimulatedCall {
   readonly args: unknown;
   readonly context: Identity;
   readonly result: SimulatedResult;
+  /** The JSON-RPC code of a `protocol_error`. */
+  readonly code?: number | undefined;
 }
 
-const keys: readonly string[] = ["at", "server", "tool", "args", "context", "result"];
+const keys: readonly string[] = ["at", "server", "tool", "args", "context", "result", "code"];
 
 /** Reads one line. `problem` says why it is no call; `ignored` names keys that mean nothing here. */
 export function readCall(
@@ -36,7 +38,7 @@ export function readCall(
 type Fields = { readonly [key: string]: unknown };
 
 function callOf(fields: Fields): ReturnType<typeof readCall> {
-  const { at, server, tool, args = {}, context = {}, result = "ok" } = fields;
+  const { at, server, tool, args = {}, context = {}, result = "ok", code } = fields;
   if (typeof tool !== "string") return { problem: tool === undefined ? "`tool` is missing" : "`tool` is no text" };
   if (server !== undefined && typeof server !== "string") return { problem: "`server` is no text" };
   const time = at === undefined ? undefined : readTime(at);
@@ -45,8 +47,18 @@ function callOf(fields: Fields): ReturnType<typeof readCall> {
   if (fault !== undefined) return { problem: fault };
   if (!results.includes(result as SimulatedResult))
     return { problem: `\`result\` is none of ${results.map((each) => `\`${each}\``).join(", ")}` };
+  if (code !== undefined && !Number.isSafeInteger(code)) return { problem: "`code` is no whole number" };
+  if (code !== undefined && result !== "protocol_error") return { problem: "`code` belongs to the result `protocol_error`" };
   return {
-    call: { at: time, server, tool, args, context: context as Identity, result: result as SimulatedResult },
+    call: {
+      at: time,
+      server,
+      tool,
+      args,
+      context: context as Identity,
+      result: result as SimulatedResult,
+      code: code as number | undefined,
+    },
     ignored: Object.keys(fields).filter((key) => !keys.includes(key)),
   };
 }

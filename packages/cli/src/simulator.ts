@@ -7,12 +7,13 @@ import {
   type Guard,
   type MergedPolicy,
   memoryStore,
+  type Outcome,
   type PolicyDocument,
   type Refusal,
   type RefusalCode,
   type ToolDefinition,
 } from "@holdpoint/core";
-import type { SimulatedCall, SimulatedResult } from "./simulated-call.ts";
+import type { SimulatedCall } from "./simulated-call.ts";
 
 /** What becomes of one simulated call. `hold`: a person would be asked; nothing is charged. */
 export interface SimulatedVerdict {
@@ -55,13 +56,14 @@ export function createSimulator({ policy, tools }: SimulatorOptions): (call: Sim
     return opened;
   }
 
-  return async function simulate({ at, server = defaultServer(policy), tool, args, context, result }) {
+  return async function simulate({ at, server = defaultServer(policy), tool, args, context, result, code }) {
     now = at ?? now;
     const { guard, catalog } = open(server);
     // The guard takes arguments that are absent for none; `null` that was written is no object.
     const request: CallRequest = { session: guard.session(context), server, tool, arguments: args === null ? [] : args, catalog };
     const passed = await guard.admit(request);
-    if (passed.outcome === "allow") return allowed(passed, result);
+    if (passed.outcome === "allow")
+      return allowed(passed, { kind: result === "ok" ? "success" : result, ...(code !== undefined && { code }) });
     if (passed.outcome === "suspended") throw new Error("nothing suspends a simulated call");
     if (passed.code !== "no_approver") return denied(passed);
     const preview = await guard.preview(request);
@@ -77,8 +79,8 @@ function defaultServer(policy: SimulatorOptions["policy"]): string {
   return only !== undefined && others.length === 0 ? only : "default";
 }
 
-async function allowed(admission: Admission, result: SimulatedResult): Promise<SimulatedVerdict> {
-  await admission.settle({ kind: result === "ok" ? "success" : result });
+async function allowed(admission: Admission, outcome: Outcome): Promise<SimulatedVerdict> {
+  await admission.settle(outcome);
   return { outcome: "allow", rule: "", code: "allowed", message: "" };
 }
 

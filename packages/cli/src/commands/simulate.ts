@@ -22,7 +22,7 @@ export function addSimulate(program: Command, terminal: Terminal): void {
     .summary("replay calls against a policy")
     .description(
       "Replays calls against a policy: one JSON object a line in, one verdict a line out, in memory and on the clock of the calls.\n" +
-        'A call is { "at"?, "server"?, "tool", "args", "context"?, "result"? }; `result` is how the server answered: ok, tool_error, protocol_error or unknown.',
+        'A call is { "at"?, "server"?, "tool", "args", "context"?, "result"?, "code"? }; `result` is how the server answered: ok, tool_error, protocol_error (with the `code` of its error), unknown or unsent.',
     )
     .argument("[policy]", "the policy of every server; left out where --policy names one for each")
     .argument("[calls]", "a file with one call a line, an audit file, or `-` for stdin", "-")
@@ -125,8 +125,8 @@ async function compare(
 ): Promise<void> {
   if (policy.outcome === other.outcome) return;
   endWith(terminal, exitCodes.findings);
-  const { at, server, tool, args, context, result } = call;
-  const shown = { ...(at !== undefined && { at: new Date(at).toISOString() }), server, tool, args, context, result };
+  const { at, ...rest } = call;
+  const shown = { ...(at !== undefined && { at: new Date(at).toISOString() }), ...rest };
   await writeLine(terminal.stdout, JSON.stringify({ line, call: shown, policy, other }));
 }
 
