@@ -20,6 +20,7 @@ const shared = { ...seeded, isolate: false };
 const startingProcesses = [
   "test/{budgets,conformance}/*.test.ts",
   "test/cli/init.test.ts",
+  "test/examples.test.ts",
   "test/reporter.test.ts",
   "test/stores/no-over-admission.test.ts",
   "test/testing/policy-coverage-reporter.test.ts",
