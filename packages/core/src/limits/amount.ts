@@ -1,7 +1,7 @@
 import type { Json } from "../arguments/json-snapshot.ts";
 
 /** Millionths in one unit: amounts are counted in whole millionths, so that sums are exact. */
-export const MICROS_PER_UNIT = 1_000_000;
+const MICROS_PER_UNIT = 1_000_000;
 
 /** The largest amount and the largest `max`: 9,000,000,000, which in millionths is still a safe integer. */
 export const MAX_MICROS = 9_000_000_000 * MICROS_PER_UNIT;

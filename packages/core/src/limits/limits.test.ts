@@ -204,6 +204,11 @@ test("layers that disagree on a counter are merged to the larger amount and the 
   expect(merged).toMatchObject({ count: "answered", debit: { max: 5_000_000, amount: 2_000_000 } });
 });
 
+test("of equal maxima, the limit that stands first names the rule", () => {
+  const [first, second] = [compiled({ on_deny: "first" }), compiled({ on_deny: "second" })];
+  expect(mergeDebits(planDebits([first, second], call()).debits)).toMatchObject([{ limit: { limit: { on_deny: "first" } } }]);
+});
+
 test("every limit that cannot count a call says so, and the others still debit", () => {
   const { debits, refusals } = planDebits([compiled({ scope: "tenant" }), compiled({ scope: "user" }), compiled({})], call());
   expect(refusals.map(({ detail }) => detail.split(": ")[1])).toEqual(["`context.tenant` is missing", "`context.user` is missing"]);
@@ -287,6 +292,12 @@ test("what is given back are the counts; a slot is freed by settling", () => {
   expect(settleIndices(debits, { kind: "unknown" })).toEqual([]);
 });
 
+test("a limit that says nothing else counts every call that was sent, whatever the server answers", () => {
+  const { debits } = planDebits([compiled({})], call());
+  for (const kind of ["success", "tool_error", "unknown"] as const) expect(settleIndices(debits, { kind })).toEqual([]);
+  for (const code of [-32602, -32603, undefined]) expect(settleIndices(debits, { kind: "protocol_error", code })).toEqual([]);
+});
+
 test("a lifetime counter ends with the session that scopes it", () => {
   expect(compiled({ window: "lifetime", scope: "session" }).endsWithSession).toBe(true);
   expect(compiled({ window: "lifetime", scope: "user", expires: "7d" }).endsWithSession).toBe(false);
@@ -296,6 +307,8 @@ test("a lifetime counter ends with the session that scopes it", () => {
 test("[strict-load] a limit that slipped past the loader does not compile", () => {
   expect(() => compiled({ max: 0.1 + 0.2 })).toThrow("`max` has more than six fraction digits");
   expect(() => compileLimit({ counter: "c", window: "day" }, { id: "" })).toThrow("`max` is missing");
+  expect(() => compiled({ concurrent: -1 })).toThrow("`concurrent` is negative");
+  expect(() => compiled({ increment: "a few" })).toThrow("`increment` is not a plain decimal");
   expect(() => compiled({ increment_from: "time.hour", unit: "none" })).toThrow(
     "`time.hour` is neither an argument nor part of the context",
   );
@@ -339,4 +352,11 @@ test("only the three errors by which a server says that it did nothing give back
 test("a refused reservation that names no debit is a broken store", () => {
   const { debits } = planDebits([compiled({})], call());
   expect(() => lackOfRoom(debits, [], [{ remaining: 0 }])).toThrow("names no debit");
+  expect(() => lackOfRoom(debits, [1], [{ remaining: 0 }])).toThrow("names no debit");
+});
+
+test("a store that names a debit which there is not refuses by the others, and promises no wait", () => {
+  const { debits } = planDebits([compiled({})], call());
+  const refusal = lackOfRoom(debits, [7, 0], [{ remaining: 0, retryAfterMs: 5 }]);
+  expect([refusal.rule, refusal.retryAfterMs]).toEqual(["/tools/create_refund/limits/refunds", undefined]);
 });

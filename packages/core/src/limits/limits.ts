@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from "../arguments/json-snapshot.ts";
 import { compileSteps, isPathError, parsePath } from "../conditions/path.ts";
 import { type Limit, type Scope, scopes } from "../policy/policy-schema.ts";
-import { formatAmount, MICROS_PER_UNIT, parseAmount } from "./amount.ts";
+import { formatAmount, parseAmount } from "./amount.ts";
 import type { Debit, Room, Window } from "./counter-store.ts";
 import { describeWait, describeWindow, parseWindow, windowKey } from "./window.ts";
 
@@ -114,7 +114,7 @@ const ownScopes: ReadonlySet<Scope> = new Set<Scope>(["grant", "session", "run",
 
 /** The scopes of a limit in one order, so that `["user", "tenant"]` and `["tenant", "user"]` are one counter. */
 export function scopesOf(limit: Pick<Limit, "scope">): readonly Scope[] {
-  const given = typeof limit.scope === "string" ? [limit.scope] : (limit.scope ?? ["grant"]);
+  const given = [limit.scope ?? "grant"].flat();
   return scopes.filter((scope) => given.includes(scope));
 }
 
@@ -129,16 +129,19 @@ interface MissingScope {
  */
 function compileKey(limit: Limit, window: Window): (call: LimitCall) => string | MissingScope {
   const keyed = scopesOf(limit).filter((scope) => scope !== "global");
-  const readers = keyed.map((scope) => (scope === "server" ? (call: LimitCall) => call.server : compileRead(`context.${scope}`)));
+  const readers = keyed.map((scope) => ({
+    scope,
+    read: scope === "server" ? (call: LimitCall) => call.server : compileRead(`context.${scope}`),
+  }));
   const across = limit.across === "servers";
   const windowText = windowKey(window);
   let last: { readonly namespace: string; readonly server: string; readonly values: readonly string[]; readonly key: string } | undefined;
 
   return function keyFor(call) {
     const values: string[] = [];
-    for (const read of readers) {
+    for (const { scope, read } of readers) {
       const value = read(call);
-      if (typeof value !== "string" || value === "") return { scope: keyed[values.length] ?? "grant", problem: scopeProblem(value) };
+      if (typeof value !== "string" || value === "") return { scope, problem: scopeProblem(value) };
       values.push(value);
     }
     if (last?.namespace === call.namespace && last.server === call.server && last.values.every((value, index) => value === values[index]))
@@ -162,22 +165,29 @@ interface BadAmount {
 
 function compileAmount(limit: Limit): (call: LimitCall) => number | BadAmount {
   if (limit.increment_from === undefined) {
-    const increment = limit.concurrent === undefined ? policyAmount(limit.increment ?? 1, "increment") : MICROS_PER_UNIT;
+    const increment = policyAmount(limit.increment ?? 1, "increment");
     return () => increment;
   }
   const { increment_from: path, unit } = limit;
   const read = compileRead(path);
-  const readUnit = typeof unit === "object" ? compileRead(unit.path) : undefined;
+  const judgeUnit = compileUnit(unit);
 
   return function amountFor(call) {
-    if (typeof unit === "object" && readUnit?.(call) !== unit.is) {
-      return { message: `\`${unit.path}\` is not the unit that the limit counts in.`, detail: `\`${unit.path}\` is not \`${unit.is}\`` };
-    }
+    const otherUnit = judgeUnit(call);
+    if (otherUnit) return otherUnit;
     const value = read(call);
     const amount = value === undefined ? { problem: "is missing" } : parseAmount(value);
     if ("micros" in amount) return amount.micros;
     return { message: `\`${path}\` ${amount.problem}.`, detail: `\`${path}\` ${amount.problem}` };
   };
+}
+
+function compileUnit(unit: Limit["unit"]): (call: LimitCall) => BadAmount | undefined {
+  if (typeof unit !== "object") return () => undefined;
+  const { path, is } = unit;
+  const read = compileRead(path);
+  const other = { message: `\`${path}\` is not the unit that the limit counts in.`, detail: `\`${path}\` is not \`${is}\`` };
+  return (call) => (read(call) === is ? undefined : other);
 }
 
 function compileRead(text: string): (call: LimitCall) => Json | undefined {
@@ -200,20 +210,18 @@ function policyAmount(value: number | string | undefined, key: string): number {
  * what is given back, the stricter stands. Enforced and observed debits are to be merged apart, so that the one never tightens the other.
  */
 export function mergeDebits(debits: readonly LimitDebit[]): readonly LimitDebit[] {
-  const merged: LimitDebit[] = [];
+  const merged = new Map<string, LimitDebit>();
   for (const next of debits) {
-    let index = 0;
-    while (index < merged.length && merged[index]?.debit.key !== next.debit.key) index++;
-    const former = merged[index];
-    merged[index] = former === undefined ? next : stricter(former, next);
+    const former = merged.get(next.debit.key);
+    merged.set(next.debit.key, former === undefined ? next : stricter(former, next));
   }
-  return merged;
+  return [...merged.values()];
 }
 
 function stricter(former: LimitDebit, next: LimitDebit): LimitDebit {
   const tighter = next.debit.max < former.debit.max ? next : former;
   const amount = Math.max(former.debit.amount, next.debit.amount);
-  const count = counts[Math.min(counts.indexOf(former.count), counts.indexOf(next.count))] ?? "sent";
+  const count = counts[Math.min(counts.indexOf(former.count), counts.indexOf(next.count))] as Count;
   return { limit: tighter.limit, debit: { ...tighter.debit, amount }, count };
 }
 
@@ -270,7 +278,7 @@ export function settleIndices(debits: readonly LimitDebit[], outcome: CallOutcom
 }
 
 /** JSON-RPC's invalid request, method not found and invalid params: the server says that it did nothing. */
-const didNothing: ReadonlySet<number> = new Set([-32600, -32601, -32602]);
+const didNothing: ReadonlySet<number | undefined> = new Set([-32600, -32601, -32602]);
 
 /** Whether a call with this outcome is not counted. A call without an answer always counts: money may have moved. */
 export function givesBack(count: Count, outcome: CallOutcome): boolean {
@@ -278,7 +286,7 @@ export function givesBack(count: Count, outcome: CallOutcome): boolean {
     case "unsent":
       return true;
     case "protocol_error":
-      return count === "answered" ? outcome.code !== undefined && didNothing.has(outcome.code) : count !== "sent";
+      return count === "answered" ? didNothing.has(outcome.code) : count !== "sent";
     case "tool_error":
       return count === "success";
     case "success":
