@@ -101,10 +101,15 @@ test("simulate gives back what the calls of an audit were given back, by the cod
 test("a line that was put into an audit and is no record is denied in its place", async () => {
   const cwd = folder();
   await writeAudit(cwd);
-  appendFileSync(join(cwd, "audit.jsonl"), "{}\n");
   writeFileSync(join(cwd, "policy.json"), JSON.stringify(policy));
-  const replayed = await holdpoint(["simulate", "policy.json", "audit.jsonl"], { cwd });
-  expect(lines(replayed.stdout).at(-1)).toMatchObject({ outcome: "deny", code: "malformed" });
+  const [record = ""] = readFileSync(join(cwd, "audit.jsonl"), "utf8")
+    .split("\n")
+    .filter((line) => line.includes('"decision"'));
+  for (const line of ["{}", record.replace('"tool":', '"tool":"look","tool":')]) {
+    appendFileSync(join(cwd, "audit.jsonl"), `${line}\n`);
+    const replayed = await holdpoint(["simulate", "policy.json", "audit.jsonl"], { cwd });
+    expect(lines(replayed.stdout).at(-1)).toMatchObject({ outcome: "deny", code: "malformed" });
+  }
 });
 
 test("requests for approval are listed, shown and answered, once", async () => {

@@ -159,6 +159,20 @@ test("[fail-closed] a line that is no call is denied in its place, and the comma
   expect(code).toBe(2);
 });
 
+test("[strict-load] a line with a key that stands twice is denied in its place, wherever the key stands", async () => {
+  const input = [
+    '{"tool":"send","args":{"to":"bob"}}',
+    '{"tool":"send","tool":"create_refund","args":{}}',
+    '{"tool":"send","args":{"list":[{"to":"bob","\\u0074o":"eve"}]}}',
+    '{"tool":"send","args":{"a":{"to":1},"b":{"to":1},"text":"{\\"to\\":1,\\"to\\":2}"},"result":"tool_error"}',
+  ].join("\n");
+  const policy = { version: "1", default: "deny", tools: { send: {} } };
+  const { stdout, stderr, code } = await holdpoint(["simulate", "policy.json"], { files: { "policy.json": policy }, input });
+  expect(lines(stdout).map((verdict) => verdict.code)).toEqual(["allowed", "malformed", "malformed", "allowed"]);
+  expect(stderr).toBe("line 2: the key `tool` stands twice at `/tool`\nline 3: the key `to` stands twice at `/args/list/0/to`\n");
+  expect(code).toBe(2);
+});
+
 test("only a line feed ends a line, and a key that means nothing is named", async () => {
   const separators = ndjson([{ tool: "send", args: { text: "a\u2028b" }, comment: "not read" }]);
   const { stdout, stderr } = await holdpoint(["simulate", "desk.json"], { files: { "desk.json": desk }, input: separators });

@@ -5,6 +5,7 @@ import {
   type Json,
   type JsonObject,
   type OutcomeEvent,
+  repeatedKeys,
   secretMark,
 } from "@holdpoint/core";
 import type { SimulatedCall, SimulatedResult } from "./simulated-call.ts";
@@ -17,7 +18,7 @@ export function auditEventOf(line: string): AuditEvent | "note" | undefined {
   } catch {
     return undefined;
   }
-  if (!isFields(value)) return undefined;
+  if (!isFields(value) || repeatedKeys(line).length > 0) return undefined;
   if (typeof value["chain"] === "string" && isFields(value["note"])) return "note";
   const event = typeof value["chain"] === "string" ? value["event"] : value;
   return isFields(event) && event["v"] === 1 && typeof event["type"] === "string" ? (event as unknown as AuditEvent) : undefined;

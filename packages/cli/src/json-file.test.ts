@@ -19,6 +19,13 @@ for (const [text, place] of [
   });
 }
 
+test("[strict-load] a key that stands twice is named with line and column", () => {
+  expect(() => parseJson("f.json", '{"a": 1,\n "b": [{"c": 1, "\\u0063": 2}]}')).toThrow(
+    "f.json:2:17: the key `c` stands twice at `/b/0/c`: keep one of the two",
+  );
+  expect(parseJson("f.json", '{"a": {"b": 1}, "b": {"b": "\\"b\\":"}}')).toEqual({ a: { b: 1 }, b: { b: '"b":' } });
+});
+
 test("what is said of a fault holds none of the text, which may be secret", () => {
   expect(() => parseJson("f.json", '{"token": "s3cret" }}')).toThrow(
     /^f\.json:1:21: the text is not JSON: Unexpected non-whitespace character after JSON$/,

@@ -1,31 +1,54 @@
+import { printable, type RepeatedKey, repeatedKeys } from "@holdpoint/core";
 import { Failure, reasonOf } from "./failure.ts";
 
 /**
- * Reads JSON, as `JSON.parse` does. `name` is the file or option that the text is from.
+ * Reads JSON. `name` is the file or option that the text is from.
  *
- * @throws {Failure} with line and column, and none of the text: a configuration may hold secrets.
+ * @throws {Failure} with line and column, and no value of the text: a configuration may hold secrets. Also where a key stands twice in one object.
  */
 export function parseJson(name: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const before = text.slice(0, positionIn(reasonOf(error)) ?? firstFault(text)).split("\n");
-    const reason = reasonOf(error).replace(/(?:,? (?:\.{3})?".*" is not valid JSON|(?: in JSON)? at position .*)$/s, "");
-    throw new Failure(`${name}:${before.length}:${(before.at(-1) ?? "").length + 1}: the text is not JSON: ${reason}`, { cause: error });
-  }
+  const value = parseLooseJson(name, text);
+  const [repeated] = repeatedKeys(text);
+  if (repeated) throw new Failure(`${name}:${placeIn(text, repeated.index)}: ${saidTwice(repeated)}: keep one of the two`);
+  return value;
 }
 
 /**
- * JSON with comments and trailing commas, as VS Code and its kin write it.
+ * The same as `JSON.parse` has it: of a key that stands twice, the last value.
  *
- * @throws {Failure} as `parseJson` does.
+ * @throws {Failure} as `parseJson` does of what is no JSON.
+ */
+export function parseLooseJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const place = placeIn(text, positionIn(reasonOf(error)) ?? firstFault(text));
+    const reason = reasonOf(error).replace(/(?:,? (?:\.{3})?".*" is not valid JSON|(?: in JSON)? at position .*)$/s, "");
+    throw new Failure(`${name}:${place}: the text is not JSON: ${reason}`, { cause: error });
+  }
+}
+
+export function saidTwice({ key, pointer }: RepeatedKey): string {
+  return `the key \`${printable(key)}\` stands twice at \`${printable(pointer)}\``;
+}
+
+/**
+ * JSON with comments and trailing commas, as VS Code and its kin write it and read it.
+ *
+ * @throws {Failure} as `parseLooseJson` does.
  */
 export function parseJsonc(name: string, text: string): unknown {
   const string = /"(?:\\.|[^"\\])*"/.source;
   const keepStrings = (pattern: RegExp) => new RegExp(`(${string})|${pattern.source}`, "g");
   // Blanked out rather than cut out, so that a fault keeps its line and column.
   const blank = (found: string, kept: string | undefined) => kept ?? found.replace(/[^\n]/g, " ");
-  return parseJson(name, text.replace(keepStrings(/\/\/[^\n]*|\/\*[\s\S]*?\*\//), blank).replace(keepStrings(/,(?=\s*[}\]])/), blank));
+  return parseLooseJson(name, text.replace(keepStrings(/\/\/[^\n]*|\/\*[\s\S]*?\*\//), blank).replace(keepStrings(/,(?=\s*[}\]])/), blank));
+}
+
+/** Line and column, counted from 1. */
+function placeIn(text: string, index: number): string {
+  const before = text.slice(0, index).split("\n");
+  return `${before.length}:${(before.at(-1) ?? "").length + 1}`;
 }
 
 function positionIn(message: string): number | undefined {

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { loadPolicy, type MergedPolicy, type PolicyDocument, parsePolicy } from "@holdpoint/core";
 import { fromIntercept, fromPolicyLayer, type ImportNote, looksLikeIntercept, readYaml } from "@holdpoint/core/import";
 import { Failure, failureIn, reasonOf } from "./failure.ts";
-import { parseJson } from "./json-file.ts";
+import { parseLooseJson } from "./json-file.ts";
 
 export const policyFormats = ["holdpoint", "intercept", "policylayer"] as const;
 export type PolicyFormat = (typeof policyFormats)[number];
@@ -32,7 +32,7 @@ export async function readPolicyFile(path: string, { from }: { readonly from?: P
     if (/^\.[cm]?[jt]s$/.test(extension)) return await fromModule(path, from);
     const text = await readText(path);
     if (extension === ".yaml" || extension === ".yml") return readDocument(path, text, readYaml(text).value, from);
-    if (extension === ".json") return readDocument(path, text, parseJson(path, text), from);
+    if (extension === ".json") return readDocument(path, text, parseLooseJson(path, text), from);
   } catch (error) {
     throw failureIn(path, error);
   }

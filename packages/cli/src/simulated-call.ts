@@ -1,4 +1,5 @@
-import { type Identity, takeSnapshot } from "@holdpoint/core";
+import { type Identity, repeatedKeys, takeSnapshot } from "@holdpoint/core";
+import { saidTwice } from "./json-file.ts";
 
 const results = ["ok", "tool_error", "protocol_error", "unknown", "unsent"] as const;
 
@@ -32,6 +33,8 @@ export function readCall(
     return { problem: "the line is not JSON" };
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return { problem: "the line is no JSON object" };
+  const [repeated] = repeatedKeys(line);
+  if (repeated) return { problem: saidTwice(repeated) };
   return callOf(value as Fields);
 }
 

@@ -49,6 +49,7 @@ export type { CounterStore, Debit, MaybePromise, Reservation, Reserved, Room, Wi
 export { memoryStore } from "./limits/memory-store.ts";
 export { type CompiledPolicy, type CompileOptions, compilePolicy } from "./policy/compile-policy.ts";
 export { definePolicy, type Policy } from "./policy/define-policy.ts";
+export { type RepeatedKey, repeatedKeys } from "./policy/json-text.ts";
 export { loadPolicy, parsePolicy, policyDigest } from "./policy/load-policy.ts";
 export { type MergedPolicy, mergePolicies } from "./policy/merge-policies.ts";
 export { PolicyError, type PolicyIssue } from "./policy/policy-error.ts";

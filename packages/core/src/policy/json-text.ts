@@ -16,9 +16,39 @@ export function parseJsonText(text: string): unknown {
       { pointer: "", message: `the text is not JSON: ${(error as Error).message}`, fix: "give JSON, without comments or trailing commas" },
     ]);
   }
-  const issues = lossesOf(text);
+  const issues = [...lossesOf(text)].map((loss) => issueOf(loss, text));
   if (issues.length > 0) throw new PolicyError(issues);
   return value;
+}
+
+/** A key that stands in its object a second time; of its values, `JSON.parse` keeps the last. */
+export interface RepeatedKey {
+  readonly pointer: string;
+  readonly key: string;
+  /** Where the second one begins in the text. */
+  readonly index: number;
+}
+
+/** The keys that stand twice in a text that `JSON.parse` takes. */
+export function repeatedKeys(text: string): readonly RepeatedKey[] {
+  return [...lossesOf(text)].filter((loss) => "key" in loss);
+}
+
+type Loss = RepeatedKey | { readonly pointer: string; readonly integer: string };
+
+function issueOf(loss: Loss, text: string): PolicyIssue {
+  const { pointer } = loss;
+  if ("key" in loss)
+    return {
+      pointer,
+      message: `the key \`${loss.key}\` stands here twice, again on line ${lineOf(text, loss.index)}`,
+      fix: "keep one of the two",
+    };
+  return {
+    pointer,
+    message: `the number \`${loss.integer}\` would be read as ${Number(loss.integer)}`,
+    fix: "write an integer of at most 2^53 - 1, or a string",
+  };
 }
 
 interface Frame {
@@ -29,8 +59,7 @@ interface Frame {
 }
 
 /** The text has been parsed once, so tokens are all there is to look for, and every string before a colon is a key. */
-function lossesOf(text: string): PolicyIssue[] {
-  const issues: PolicyIssue[] = [];
+function* lossesOf(text: string): Generator<Loss> {
   const frames: Frame[] = [];
   const pointer = () => jsonPointer(frames.map((frame) => frame.token));
   for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]+|\\.)*"(?:\s*:)?|[{}[\],]|-?[0-9][0-9.eE+-]*/g)) {
@@ -44,23 +73,12 @@ function lossesOf(text: string): PolicyIssue[] {
       const { keys } = frame as Frame;
       const key: string = JSON.parse(token.slice(0, -1));
       (frame as Frame).token = key;
-      if (keys?.has(key)) {
-        issues.push({
-          pointer: pointer(),
-          message: `the key \`${key}\` stands here twice, again on line ${lineOf(text, index)}`,
-          fix: "keep one of the two",
-        });
-      }
+      if (keys?.has(key)) yield { pointer: pointer(), key, index };
       keys?.add(key);
     } else if (/^-?[0-9]+$/.test(token) && !Number.isSafeInteger(Number(token))) {
-      issues.push({
-        pointer: pointer(),
-        message: `the number \`${token}\` would be read as ${Number(token)}`,
-        fix: "write an integer of at most 2^53 - 1, or a string",
-      });
+      yield { pointer: pointer(), integer: token };
     }
   }
-  return issues;
 }
 
 function lineOf(text: string, index: number): number {
