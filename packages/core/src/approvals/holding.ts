@@ -128,8 +128,8 @@ function accept(call: Passage, record: ApprovalRecord): undefined {
 
 function edit(call: Passage, record: ApprovalRecord, edited: JsonObject): void {
   call.arguments = restoreSecrets(edited, call.arguments, secretPaths(call));
-  // The editor's yes is for the edited call; what others said of the call before it covers no more.
-  call.yeses = call.yeses.filter((other) => other.record.widened);
+  // The editor's yes is for the edited call; what others said of the call before it covers no more. A yes that was widened is found again.
+  call.yeses = [];
   if (call.resumes?.record.id === record.id) call.resumes.edited = true;
 }
 

@@ -101,17 +101,14 @@ function debitOf({ debit }: LimitDebit) {
   return debit;
 }
 
-interface Reserving {
-  readonly refusal?: Refusing | undefined;
-  readonly failedOpen: readonly string[];
-}
+type Reserving = { readonly refusal: Refusing } | { readonly refusal?: undefined; readonly failedOpen: readonly string[] };
 
 const nothingFailed: Reserving = { failedOpen: [] };
 
 function reserve(call: Passage, debits: readonly LimitDebit[], taken: Taken): MaybePromise<Reserving> {
   if (debits.length === 0) return nothingFailed;
   const failed = (error: unknown): Reserving =>
-    call.guard.failOpen.store && !isFull(error) ? { failedOpen: ["store"] } : { refusal: storeDown(error), failedOpen: [] };
+    call.guard.failOpen.store && !isFull(error) ? { failedOpen: ["store"] } : { refusal: storeDown(error) };
   try {
     const reserving = call.guard.store.reserve(debits.map(debitOf), call.guard.now());
     if (!isPromise(reserving)) return take(call, debits, reserving as Reserved, taken);
@@ -122,7 +119,7 @@ function reserve(call: Passage, debits: readonly LimitDebit[], taken: Taken): Ma
 }
 
 function take(call: Passage, debits: readonly LimitDebit[], reserved: Reserved, taken: Taken): Reserving {
-  if (!reserved.granted) return { refusal: overLimit(lackOfRoom(debits, reserved.short, reserved.room)), failedOpen: [] };
+  if (!reserved.granted) return { refusal: overLimit(lackOfRoom(debits, reserved.short, reserved.room)) };
   taken.reservations.push({ debits, reservation: reserved.reservation, room: reserved.room });
   for (const { limit, debit } of debits) if (limit.endsWithSession) call.state.lifetimeKeys.add(debit.key);
   return nothingFailed;
@@ -175,7 +172,8 @@ function roomLeft(taken: Taken): DecisionEvent["room"] {
   const left: { limit: string; remaining: string }[] = [];
   for (const { debits, room } of taken.reservations) {
     for (let index = 0; index < debits.length; index++) {
-      left.push({ limit: debits[index]?.limit.id ?? "", remaining: formatAmount(room[index]?.remaining ?? 0) });
+      const { limit } = debits[index] as LimitDebit;
+      left.push({ limit: limit.id, remaining: formatAmount(room[index]?.remaining ?? 0) });
     }
   }
   return left;
