@@ -61,6 +61,27 @@ test("init replaces no file, and leaves out a server that does not answer", { ti
   expect(stderr).toContain("policies/everything.test.ts is not written");
 });
 
+test("[fail-closed] init leaves a tool that its server lists twice out of the lock, the policy and the types, and says so", async () => {
+  const tools = ["look", "pay", "pay"].map((name) => ({ name, inputSchema: { type: "object" } }));
+  const server = `
+    process.stdin.on("data", (chunk) => {
+      for (const line of String(chunk).split("\\n").filter(Boolean)) {
+        const { id, method, params } = JSON.parse(line);
+        const serverInfo = { name: "twice", version: "1" };
+        const result = method === "initialize" ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo } : ${JSON.stringify({ tools })};
+        if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result }));
+      }
+    });`;
+  const cwd = project({ desk: { command: process.execPath, args: ["-e", server] } });
+  const { stderr, code } = await holdpoint(["init", "--yes", "--no-home", "--format", "json"], { cwd });
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringContaining("desk: pay is listed twice: it is not pinned, and every call of it is denied"),
+  ]);
+  expect(JSON.parse(readFileSync(join(cwd, "holdpoint.lock"), "utf8")).servers[0].tools).toMatchObject([{ name: "look" }]);
+  expect(Object.keys(JSON.parse(readFileSync(join(cwd, "policies/desk.json"), "utf8")).tools)).toEqual(["look"]);
+});
+
 test("init names what the written files import and the project lacks", { timeout: 60_000 }, async () => {
   const files = { ".mcp.json": { mcpServers: { e: { command: process.execPath, args: [everything] } } } };
   const { stderr } = await holdpoint(["init", "--yes", "--no-home"], { files });

@@ -8,7 +8,7 @@ import { type Command, Option } from "commander";
 import { type Choice, recommendedChoice } from "../chosen-policy.ts";
 import { exitCodes, Failure } from "../failure.ts";
 import { type ListedServer, listServer, nameOf, type ServerAddress } from "../live-server.ts";
-import { driftOf, lockName, readLockIfThere } from "../lock-file.ts";
+import { apartFromRepeated, driftOf, lockName, readLockIfThere } from "../lock-file.ts";
 import { type ConfiguredServer, findServers } from "../mcp-configs.ts";
 import { readText } from "../policy-file.ts";
 import { fileNames, filesFor, type PlannedFile } from "../project-files.ts";
@@ -70,8 +70,11 @@ async function init(terminal: Terminal, options: Options, asking: Asking): Promi
   const pinned: Record<string, ListedServer["tools"]> = {};
   const names = fileNames(chosen);
   for (const server of chosen) {
-    const listed = await listTools(terminal, server, timeoutMs);
-    if (!listed) continue;
+    const found = await listTools(terminal, server, timeoutMs);
+    if (!found) continue;
+    const { once, repeated } = apartFromRepeated(found.tools);
+    for (const { tool, problem } of repeated) await note(terminal, `${server.name}: ${printable(tool)} ${problem}`);
+    const listed = { ...found, tools: once };
     const tools = scanTools({ tools: listed.tools, server: server.name }).filter(({ name }) => name !== "" && name !== "*");
     const choices = await asking.choose(server.name, tools, listed);
     const base = join(options.dir, names.get(server) ?? server.name);

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { type Pins, pinTools, printable } from "@holdpoint/core";
 import type { Command } from "commander";
 import { exitCodes, Failure } from "../failure.ts";
-import { type Drift, driftOf, lockName, readLockIfThere } from "../lock-file.ts";
+import { apartFromRepeated, type Drift, driftOf, lockName, readLockIfThere } from "../lock-file.ts";
 import { endWith, note, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
 import { listNamedServer, type ServerOptions, withServerOptions } from "./server-options.ts";
 
@@ -29,6 +29,8 @@ export function addLock(program: Command, terminal: Terminal): void {
     .action(async (command: readonly string[], options: Options) => {
       const { server, file, check, accept, json } = options;
       const { tools } = await listNamedServer(terminal, command, options);
+      const { once, repeated } = apartFromRepeated(tools);
+      if (repeated.length > 0) endWith(terminal, exitCodes.findings);
       const lock = await readLockIfThere(file);
       const drift = lock && driftOf(lock, server, tools);
       if (check && drift === undefined)
@@ -36,9 +38,10 @@ export function addLock(program: Command, terminal: Terminal): void {
       const mustAccept = (drift?.length ?? 0) > 0 && !accept;
       if (mustAccept) endWith(terminal, exitCodes.findings);
       const write = !check && !mustAccept;
-      if (write) await writeFile(file, `${JSON.stringify(withServer(lock, pinTools({ [server]: tools })), null, 2)}\n`);
-      if (json) await writeJson(terminal, { server, tools: tools.length, drift: drift ?? [], written: write });
-      else await print(terminal, options, tools.length, drift ?? [], write);
+      if (write) await writeFile(file, `${JSON.stringify(withServer(lock, pinTools({ [server]: once })), null, 2)}\n`);
+      const found = drift ?? repeated;
+      if (json) await writeJson(terminal, { server, tools: once.length + repeated.length, drift: found, written: write });
+      else await print(terminal, options, once.length, found, write);
     });
 }
 

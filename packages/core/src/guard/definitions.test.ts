@@ -125,6 +125,17 @@ test("hostile definitions harm only themselves", async () => {
   expect(await call("pay", { amount: 1 })).toMatchObject({ outcome: "allow" });
 });
 
+test("[fail-closed] a tool that stands twice is not pinned, and a lock in which one does is not read", () => {
+  expect(() => pinTools({ default: [pay, { name: "pay" }] })).toThrow("pinning `default`: the tool `pay` is listed twice: leave it out");
+  const [server] = pinTools({ default: [pay] }).servers;
+  for (const [servers, place] of [
+    [[{ ...server, tools: [...(server?.tools ?? []), { name: "pay" }] }], "/servers/0/tools/1"],
+    [[server, server], "/servers/1"],
+  ] as const) {
+    expect(() => parsePins({ version: "1", servers })).toThrow(`holdpoint.lock: at \`${place}\`: stands here twice`);
+  }
+});
+
 const lock: Pins = pinTools({ default: [pay, { name: "__proto__", description: "odd" }] });
 
 test("with pins a tool that is not in the lock, or differs from it, is denied in every mode", async () => {

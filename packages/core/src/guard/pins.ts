@@ -26,7 +26,8 @@ export interface Pins {
 }
 
 /**
- * Pins the tools of each server as they are now.
+ * Pins the tools of each server as they are now. Throws `HoldpointError` (`tool_repeated`) where a server lists a tool twice: nobody can tell which of the two
+ * was accepted, and the guard denies it.
  *
  * @example
  * const lock = pinTools({ files: [{ name: "read_file", description: "Reads a file" }] });
@@ -35,9 +36,16 @@ export function pinTools(servers: Readonly<Record<string, readonly ToolDefinitio
   return {
     version: "1",
     servers: Object.entries(servers)
-      .map(([server, tools]) => ({ server, tools: tools.map(pinTool).sort(byName) }))
+      .map(([server, tools]) => ({ server, tools: pinEach(server, tools) }))
       .sort((a, b) => (a.server < b.server ? -1 : 1)),
   };
+}
+
+function pinEach(server: string, tools: readonly ToolDefinition[]): readonly Pin[] {
+  const pins = tools.map(pinTool).sort(byName);
+  const repeated = pins.find(({ name }, index) => index > 0 && pins[index - 1]?.name === name);
+  if (!repeated) return pins;
+  throw new HoldpointError("tool_repeated", `pinning \`${server}\`: the tool \`${repeated.name}\` is listed twice: leave it out`);
 }
 
 function pinTool(tool: ToolDefinition): Pin {
@@ -61,16 +69,22 @@ export function parsePins(json: unknown): Pins {
   const lock = snapshot.value as { version?: unknown; servers?: unknown };
   onlyKeys(lock, ["version", "servers"], "");
   if (lock.version !== "1") throw invalid("/version", 'must be `"1"`');
+  const servers = new Set<string>();
   for (const [index, entry] of list(lock.servers, "/servers").entries()) {
     const place = `/servers/${index}`;
     const { server, tools } = onlyKeys(entry, ["server", "tools"], place);
     if (typeof server !== "string") throw invalid(`${place}/server`, "must be text");
+    if (servers.has(server)) throw invalid(place, "stands here twice");
+    servers.add(server);
+    const names = new Set<unknown>();
     for (const [at, pin] of list(tools, `${place}/tools`).entries()) {
       const pinned = onlyKeys(pin, ["name", ...pinnedParts], `${place}/tools/${at}`);
       for (const [key, value] of Object.entries(pinned)) {
         if (typeof value !== "string") throw invalid(`${place}/tools/${at}/${key}`, "must be text");
       }
       if (pinned.name === undefined) throw invalid(`${place}/tools/${at}`, "lacks `name`");
+      if (names.has(pinned.name)) throw invalid(`${place}/tools/${at}`, "stands here twice");
+      names.add(pinned.name);
     }
   }
   return lock as unknown as Pins;
