@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const source = new URL("./src/", import.meta.resolve("@holdpoint/cli/package.json"));
 const main = fileURLToPath(new URL("main.ts", source));
-const { run }: typeof import("../../packages/cli/src/program.ts") = await import(new URL("program.ts", source).href);
+export const { run }: typeof import("../../packages/cli/src/program.ts") = await import(new URL("program.ts", source).href);
 
 export interface Ended {
   readonly stdout: string;

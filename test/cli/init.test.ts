@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
-import { holdpoint, holdpointProcess } from "./holdpoint.ts";
+import { holdpoint, holdpointProcess, run } from "./holdpoint.ts";
 
 const everything = join(
   dirname(fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/package.json"))),
@@ -80,6 +82,21 @@ test("[fail-closed] init leaves a tool that its server lists twice out of the lo
   ]);
   expect(JSON.parse(readFileSync(join(cwd, "holdpoint.lock"), "utf8")).servers[0].tools).toMatchObject([{ name: "look" }]);
   expect(Object.keys(JSON.parse(readFileSync(join(cwd, "policies/desk.json"), "utf8")).tools)).toEqual(["look"]);
+});
+
+test("init that is left by Ctrl+C writes nothing, and ends as a shell says of an interrupted command", async () => {
+  const cwd = project({ desk: { command: process.execPath, args: ["-e", ""] } });
+  const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => undefined });
+  const [stdout, stderr] = [Object.assign(new PassThrough(), { isTTY: true }), new PassThrough()];
+  const said = text(stderr);
+  // Once the question that is being written also listens.
+  stdout.on("data", (chunk) => String(chunk).includes("Which servers") && setImmediate(() => stdin.write("\u0003")));
+  const before = process.cwd();
+  process.chdir(cwd);
+  const code = await run(["init", "--no-home"], { stdin, stdout, stderr }).finally(() => process.chdir(before));
+  stderr.end();
+  expect([code, await said]).toEqual([130, expect.stringContaining("stopped: nothing was written")]);
+  expect(readdirSync(cwd)).toEqual([".mcp.json"]);
 });
 
 test("init names what the written files import and the project lacks", { timeout: 60_000 }, async () => {

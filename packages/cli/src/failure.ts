@@ -10,6 +10,8 @@ export const exitCodes = {
   unusable: 2,
   /** A server or store could not be reached, or did not answer. */
   unreachable: 3,
+  /** A person left by Ctrl+C or Esc: 128 and the number of SIGINT, as shells have it. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

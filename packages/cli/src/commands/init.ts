@@ -249,7 +249,7 @@ function askingOn(terminal: Terminal): Asking {
 
   function answered<Value>(answer: Value): Exclude<Value, symbol> {
     if (!isCancel(answer)) return answer as Exclude<Value, symbol>;
-    throw new Failure("stopped: nothing was written");
+    throw new Failure("stopped: nothing was written", { exitCode: exitCodes.interrupted });
   }
 }
 
