@@ -56,6 +56,8 @@ test("[strict-load] a value that an operator cannot use says so and names the fi
   for (const [op, value, words] of rows) expect([op, value, check(op, value)]).toEqual([op, value, expect.stringContaining(words)]);
   for (const value of ["2026-02-30", "2026-1-31", "tomorrow", 20260131, "2026-01-31T00:00:00Z"])
     expect(check("gte", value, date)).toContain("write it as `2026-01-31`");
+  for (const other of ["args.date", "context.date", "args.day.date"])
+    expect(check("gte", "2026-01-31", parsePath(other) as Path)).toContain("write a number");
 });
 
 test("a value that an operator can use passes", () => {
@@ -85,6 +87,27 @@ test("what is no number to compare with is unknown, not false", () => {
       expect(operatorMeanings[op].prepare(odd, path)(5)).toBe("unknown");
     }
   }
+});
+
+test("[fail-closed] what an operator finds elsewhere and cannot compare against leaves it unknown", () => {
+  const rows: [Operator, Json, Json, Path?][] = [
+    ["exists", "yes", 1],
+    ["exists", 1, null],
+    ["length_lte", "5", "abc"],
+    ["length_gte", null, "abc"],
+    ["length_gte", Number.NaN, "abc"],
+    ["starts_with", 5, "5"],
+    ["ends_with", ["c"], "abc"],
+    ["regex", ["b"], "abc"],
+    ["gte", ["2026-01-31"], "2026-02-01", date],
+    ["gte", "2026-01-31", ["2026-02-01"], date],
+    ["gte", "2026-01-31", "2026-02-01", parsePath("args.date") as Path],
+    ["eq", { name: "\ud800" }, { name: "a" }],
+    ["eq", { name: "a" }, { name: "\ud800" }],
+    ["in", [["\ud800"]], ["a"]],
+  ];
+  for (const [op, expected, actual, at = path] of rows)
+    expect([op, expected, actual, operatorMeanings[op].prepare(expected, at)(actual)]).toEqual([op, expected, actual, "unknown"]);
 });
 
 test("[fail-closed] property: no operator throws on any pair of JSON values, and neq and not_in are the opposites", () => {

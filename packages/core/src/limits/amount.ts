@@ -42,6 +42,5 @@ export function formatAmount(micros: number): string {
   if (units * MICROS_PER_UNIT === micros) return String(units);
   const digits = String(micros).padStart(FRACTION_DIGITS + 1, "0");
   const fraction = digits.slice(-FRACTION_DIGITS).replace(/0+$/, "");
-  const whole = digits.slice(0, -FRACTION_DIGITS);
-  return fraction === "" ? whole : `${whole}.${fraction}`;
+  return `${digits.slice(0, -FRACTION_DIGITS)}.${fraction}`;
 }

@@ -202,13 +202,18 @@ test("the clock of the store never goes back, and a reservation says the store's
   store.look([calls()], start + 60_000);
   expect(take(store, [calls()], start).at).toBe(start + 60_000);
   expect(take(store, [calls({ key: "other" })], start + 60_000.75).at).toBe(start + 60_000);
+  store.settle(take(memoryStore(), [calls()], start), [0], start + 90_000);
+  expect(take(store, [calls({ key: "after an answer" })], start).at).toBe(start + 90_000);
 });
 
 test("[fail-closed] a time that is no number is no time", () => {
   const store = memoryStore();
   for (const now of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e16])
-    expect(() => store.reserve([calls()], now)).toThrow(CounterStoreError);
-  expect(store.reserve([calls()], start).granted).toBe(true);
+    expect(() => store.reserve([calls()], now)).toThrow(
+      new CounterStoreError("the time of a call is no number of milliseconds that a date can hold"),
+    );
+  for (const now of [-8.64e15, start, 8.64e15])
+    expect(store.reserve([calls({ window: { kind: "lifetime", expiresMs: 1 } })], now).granted).toBe(true);
 });
 
 test.each([
@@ -216,11 +221,36 @@ test.each([
   [[calls({ amount: 0.5 })], "a debit is no whole number of millionths"],
   [[calls({ amount: Number.NaN })], "a debit is no whole number of millionths"],
   [[calls({ max: Number.POSITIVE_INFINITY })], "a debit is no whole number of millionths"],
+  [[calls({ amount: 0, max: -1 })], "a debit is no whole number of millionths"],
   [[calls(), calls()], "two debits of one reservation share a key"],
 ])("[fail-closed] debits that would count wrongly are refused: %#", (debits, message) => {
   const store = memoryStore();
   expect(() => store.reserve(debits, start)).toThrow(message);
   expect(store.size).toBe(0);
+});
+
+test("a maximum of zero lets nothing through that counts", () => {
+  const store = memoryStore();
+  expect(store.reserve([calls({ max: 0 })], start).granted).toBe(false);
+  expect(store.reserve([calls({ max: 0, amount: 0 })], start).granted).toBe(true);
+});
+
+test("a refusal names the debits that lack room, and no wait where none would help", () => {
+  const store = memoryStore();
+  const rolling = { key: "rolling", window: { kind: "sliding", ms: 1_000 }, max: 3 * unit } as const;
+  const slot = calls({ key: "slot", window: { kind: "concurrent" } });
+  take(store, [calls({ ...rolling, amount: 2 * unit }), slot], start);
+  take(store, [calls(rolling)], start + 400);
+  const full = calls({ ...rolling, amount: 2 * unit });
+  expect(store.reserve([calls(), full, slot], start + 500)).toEqual({
+    granted: false,
+    short: [1, 2],
+    room: [{ remaining: unit }, { remaining: 0, retryAfterMs: 500 }, { remaining: 0 }],
+  });
+  expect(store.look([calls({ ...rolling, amount: 3 * unit })], start + 500)).toEqual([{ remaining: 0, retryAfterMs: 900 }]);
+  take(store, [calls({ max: 2 * unit })], start);
+  expect(store.look([calls({ max: 2 * unit })], start)).toEqual([{ remaining: unit }]);
+  expect(store.look([calls({ max: 2 * unit, amount: 3 * unit })], start)).toEqual([{ remaining: unit }]);
 });
 
 test("[fail-closed] a key is counted in one kind of window", () => {
@@ -241,6 +271,27 @@ test("[fail-closed] a full store refuses a new counter, keeps every live one, an
   expect(store.look([keyed("day", { kind: "calendar", unit: "day" })], start)).toEqual([{ remaining: 8 * unit }]);
   expect(store.reserve([keyed("lifetime", { kind: "lifetime" })], start + 29_999).granted).toBe(true);
   expect(store.reserve([keyed("new", { kind: "lifetime" })], start + 30_000).granted).toBe(true);
+  expect(store.look([keyed("lifetime", { kind: "lifetime" })], start)).toEqual([{ remaining: 7 * unit }]);
+  expect(store.size).toBe(2);
+});
+
+test("a full store finds each counter that has ended, one after another", () => {
+  const store = memoryStore({ maxKeys: 3 });
+  const ending = (key: string, expiresMs: number | undefined) => calls({ key, window: { kind: "lifetime", expiresMs } });
+  take(store, [ending("first", 10), ending("second", 20), ending("last", undefined)], start);
+  expect(store.reserve([ending("third", undefined)], start + 10).granted).toBe(true);
+  expect(() => store.reserve([ending("fourth", undefined)], start + 19)).toThrow("full");
+  expect(store.reserve([ending("fourth", undefined)], start + 20).granted).toBe(true);
+});
+
+test("[fail-closed] a store that is full says so, so that no guard takes it for one that is down", () => {
+  const keys = memoryStore({ maxKeys: 1 });
+  take(keys, [calls()], start);
+  expect(() => keys.reserve([calls({ key: "other" })], start)).toThrow(expect.objectContaining({ full: true }));
+  const entries = memoryStore({ maxEntriesPerKey: 1 });
+  const rolling = calls({ window: { kind: "sliding", ms: 10 }, max: 100 * unit });
+  take(entries, [rolling], start);
+  expect(() => entries.reserve([rolling], start + 1)).toThrow(expect.objectContaining({ full: true }));
 });
 
 test("a full store finds a counter that ended sooner than those it met before", () => {
@@ -260,6 +311,24 @@ test("[fail-closed] a sliding window refuses what its log cannot hold, and frees
   for (const at of [0, 0, 1, 2, 2]) take(store, [rolling], start + at);
   expect(() => store.reserve([rolling], start + 3)).toThrow("`maxEntriesPerKey` (3)");
   expect(store.reserve([rolling], start + 10).granted).toBe(true);
+});
+
+test("what counts nothing fills no sliding window, and keeps none", () => {
+  const store = memoryStore({ maxEntriesPerKey: 2 });
+  const rolling = calls({ window: { kind: "sliding", ms: 10 }, max: 100 * unit });
+  take(store, [rolling], start);
+  take(store, [{ ...rolling, amount: 0 }], start + 5);
+  take(store, [rolling], start + 6);
+  expect(store.look([{ ...rolling, amount: 100 * unit }], start + 6)).toEqual([{ remaining: 98 * unit, retryAfterMs: 10 }]);
+});
+
+test("[no-over-admission] only lifetime counters are forgotten", () => {
+  const store = memoryStore();
+  const minute = calls();
+  const ever = calls({ key: "ever", window: { kind: "lifetime" } });
+  take(store, [minute, ever], start);
+  store.forget([minute.key, ever.key, "unknown"]);
+  expect([store.reserve([minute], start).granted, store.reserve([ever], start).granted]).toEqual([false, true]);
 });
 
 test("no dead counters are kept: what callers leave behind is dropped as new ones come", () => {
@@ -289,4 +358,5 @@ test("long counts in memory are accepted only when it is said out loud", () => {
   expect(memoryStore().acceptsLongWindows).toBe(false);
   expect(memoryStore({ durability: "process" }).acceptsLongWindows).toBe(true);
   expect(() => memoryStore({ maxKeys: 0 })).toThrow("`maxKeys` is a whole number above zero");
+  expect(() => memoryStore({ maxEntriesPerKey: 1.5 })).toThrow("`maxEntriesPerKey` is a whole number above zero");
 });
