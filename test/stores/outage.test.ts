@@ -13,7 +13,7 @@ import { sqliteStore } from "@holdpoint/stores/sqlite";
 import { Redis } from "ioredis";
 import { Pool } from "pg";
 import { createClient } from "redis";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { cutLine } from "./cut-line.ts";
 
 const redisUrl = process.env["REDIS_URL"] ?? "";
@@ -279,6 +279,47 @@ test("[fail-closed] Redis is refused while it may evict keys, and taken once it 
   expect(scripts).toEqual([]);
   policy = "noeviction";
   expect((await reserve()).granted).toBe(true);
+});
+
+test("[fail-closed] Redis that is set to evict keys while it runs is refused from within a minute, without a question for each call", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let info: () => string = () => "maxmemory_policy:noeviction\r\n";
+  let questions = 0;
+  const client = {
+    status: "ready",
+    async eval() {
+      questions += 1;
+      return info();
+    },
+    evalsha: async () => [1, 0],
+  };
+  const store = redisStore({ client });
+  const reserve = async () => store.reserve([{ key: "calls", window: { kind: "lifetime" }, amount: unit, max: unit }], 0);
+  const answered = () => new Promise((resolve) => setImmediate(resolve));
+  for (let call = 0; call < 5; call += 1) expect((await reserve()).granted).toBe(true);
+  expect(questions).toBe(1);
+
+  info = () => "maxmemory_policy:allkeys-lru\r\n";
+  vi.advanceTimersByTime(59_999);
+  expect((await reserve()).granted).toBe(true);
+  expect(questions).toBe(1);
+  vi.advanceTimersByTime(1);
+  // Asked beside the call, which does not wait for it.
+  expect((await reserve()).granted).toBe(true);
+  await answered();
+  for (let call = 0; call < 2; call += 1) await expect(reserve()).rejects.toThrow("`maxmemory-policy` is `allkeys-lru`");
+
+  info = () => "maxmemory_policy:noeviction\r\n";
+  expect((await reserve()).granted).toBe(true);
+  // A server that cannot be asked is asked anew before the next call.
+  info = () => {
+    throw new Error("read ECONNRESET");
+  };
+  vi.advanceTimersByTime(60_000);
+  expect((await reserve()).granted).toBe(true);
+  await answered();
+  await expect(reserve()).rejects.toThrow("Redis failed");
 });
 
 test("what is no client is refused, and so are options without meaning", () => {

@@ -35,25 +35,33 @@ export type RunScript = (script: Script, keys: readonly string[], parameters: re
  * connection, is rejected at once: the call would be denied anyway, and the debits taken after it.
  *
  * Before the first script, and whenever a server does not know one, since it is then another server or was restarted, the server is checked: one that
- * may evict keys forgets counters.
+ * may evict keys forgets counters. While scripts run, it is checked again once a minute beside them, since its settings can be changed.
  *
  * @throws TypeError if the client is of neither library.
  */
 export function scriptRunner(client: RedisClient, anyKey: string): RunScript {
   const { run, evaluate, connected } = adapt(client);
   let fit: Promise<void> | undefined;
+  let seenAt = 0;
 
-  function seeFit(): Promise<void> {
-    fit = refuseEviction(evaluate, anyKey);
-    fit.catch(() => {
+  function look(): Promise<void> {
+    seenAt = performance.now();
+    const looking = refuseEviction(evaluate, anyKey);
+    // What is not known to be fit is looked at again, before the next script.
+    looking.catch(() => {
       fit = undefined;
     });
+    return looking;
+  }
+  function seeFit(): Promise<void> {
+    fit = look();
     return fit;
   }
 
   return async function runScript(script, keys, parameters) {
     if (!connected()) throw new CounterStoreError("Redis failed: the client is not connected");
     await (fit ?? seeFit());
+    if (performance.now() - seenAt >= lookAgainMs) void look();
     try {
       return await run(script, keys, parameters);
     } catch (error) {
@@ -63,6 +71,8 @@ export function scriptRunner(client: RedisClient, anyKey: string): RunScript {
     }
   };
 }
+
+const lookAgainMs = 60_000;
 
 /** `CONFIG` is forbidden on managed servers; `INFO` is not. Where neither may be read, nothing is known, and nothing is refused. */
 const memoryInfo = script("return redis.call('INFO', 'memory')");
