@@ -79,7 +79,7 @@ export async function preview(request: CallRequest, server: string, guard: Guard
     if (isCancelled(call)) return { outcome: "deny", ...cancelled };
     const verdict = await look(call);
     if (verdict.outcome === "deny") return verdict;
-    call.within = earlierCall(call)?.open;
+    call.within = earlierCall(call);
     const asking = verdict.approvals.filter((rule) => !isCovered(call, rule));
     if (asking.length === 0) return { outcome: "allow" };
     const { binding } = bindingOf(call, asking);

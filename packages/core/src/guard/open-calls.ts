@@ -2,7 +2,7 @@ import { canonicalJson } from "../arguments/canonical-json.ts";
 import type { Outcome } from "../audit/audit-event.ts";
 import type { CompiledApproval } from "../policy/compile-policy.ts";
 import { type Admission, catalogOf, type Passage } from "./passage.ts";
-import { actsFor, digestOf, type OpenCall, type SessionState } from "./session.ts";
+import { actsFor, digestOf, type OpenCall, stateOf } from "./session.ts";
 
 /**
  * INVARIANT (decided-once): a tool seam's admission opens the call, and one equal call of the client and one equal send at the transport redeem it. The
@@ -19,9 +19,13 @@ export function redeemToken(call: Passage): Admission | undefined {
   const definition = digestOf(known);
   const sent = canonicalJson(call.arguments);
   const open = state.openCalls
-    .get(keyOf(server, request.tool))
+    .get(request.tool)
     ?.filter(
-      (other) => other.definition === definition && canonicalJson(other.arguments) === sent && actsFor(other.session, request.session),
+      (other) =>
+        other.server === server &&
+        other.definition === definition &&
+        canonicalJson(other.arguments) === sent &&
+        actsFor(other.session, request.session),
     );
   const fresh = open?.find((other) => other[spends] === 0);
   const token = fresh ?? open?.at(-1);
@@ -41,7 +45,7 @@ export function redeemToken(call: Passage): Admission | undefined {
         else token.outcome ??= outcome;
       },
     };
-    if (token.approved.size > 0) admittedAs.set(admission, { open: token, state, key: keyOf(server, request.tool) });
+    if (token.approved.size > 0) standFor(token, admission);
     return admission;
   }
   // A resend is an attempt of its own: decided and charged again, but not asked again inside the same open call.
@@ -51,31 +55,39 @@ export function redeemToken(call: Passage): Admission | undefined {
 
 /** Goes on with the call of an earlier admission. */
 export function continueCall(call: Passage): void {
-  const earlier = earlierCall(call);
-  if (!earlier) return;
-  earlier.open.attempt++;
-  call.record.attemptOf(earlier.open.callId, earlier.open.attempt);
-  call.within = earlier.open;
-}
-
-interface AdmittedCall {
-  readonly open: OpenCall;
-  readonly state: SessionState;
-  readonly key: string;
+  const open = earlierCall(call);
+  if (!open) return;
+  open.attempt++;
+  call.record.attemptOf(open.callId, open.attempt);
+  call.within = open;
 }
 
 /** What `attemptOf` names, where this is that call again: the same identity, server, tool, definition and admitted arguments. */
-export function earlierCall(call: Passage): AdmittedCall | undefined {
+export function earlierCall(call: Passage): OpenCall | undefined {
   const { request, state, server } = call;
-  const earlier = request.attemptOf && admittedAs.get(request.attemptOf);
-  if (!earlier || earlier.state !== state || earlier.key !== keyOf(server, request.tool)) return undefined;
+  const named: Standing | undefined = request.attemptOf;
+  const standing = named?.[standsFor];
+  if (!standing || standing.admission !== named) return undefined;
+  const { open } = standing;
+  if (stateOf(open.session) !== state || open.server !== server || open.tool !== request.tool) return undefined;
   const definition = digestOf(catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" });
-  const { open } = earlier;
   if (open.definition !== definition || canonicalJson(open.arguments) !== canonicalJson(call.arguments)) return undefined;
-  return actsFor(open.session, request.session) ? earlier : undefined;
+  return actsFor(open.session, request.session) ? open : undefined;
 }
 
-const admittedAs = new WeakMap<Admission, AdmittedCall>();
+/**
+ * Where an admission keeps the call that a later attempt may go on with, together with itself: a copy of it stands for nothing. A weak map would cost
+ * the collector more than the decision costs.
+ */
+const standsFor = Symbol("stands for");
+
+interface Standing extends Admission {
+  [standsFor]?: { readonly open: OpenCall; readonly admission: Admission };
+}
+
+function standFor(open: OpenCall, admission: Standing): void {
+  admission[standsFor] = { open, admission };
+}
 
 interface Token {
   /** What the transport saw of the call. */
@@ -88,17 +100,19 @@ interface Token {
 }
 
 export function openToken(call: Passage, approved: readonly CompiledApproval[]): Token | undefined {
-  const { request, state, server } = call;
+  const { request, server } = call;
+  const { openCalls } = call.state;
   const redeemable = request.seam !== "transport";
   if (!redeemable && approved.length === 0) return undefined;
-  const key = keyOf(server, request.tool);
   const token: OpenCall = {
     callId: call.record.call,
+    server,
+    tool: request.tool,
     arguments: call.arguments,
     definition: digestOf(call.definition),
     session: request.session,
     policy: call.policy?.digest,
-    approved: new Set(approved.map((rule) => rule.hash)),
+    approved: approved.length === 0 ? nothingApproved : new Set(approved.map((rule) => rule.hash)),
     approvedMore: false,
     entries: request.seam === "client" ? 1 : 0,
     sends: 0,
@@ -106,24 +120,27 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     outcome: undefined,
   };
   if (redeemable) {
-    const equal = state.openCalls.get(key);
-    if (equal) equal.push(token);
-    else state.openCalls.set(key, [token]);
+    const others = openCalls.get(request.tool);
+    if (others) others.push(token);
+    else openCalls.set(request.tool, [token]);
   }
   return {
     seen: () => token.outcome,
     close() {
-      const left = (state.openCalls.get(key) ?? []).filter((other) => other !== token);
-      if (left.length > 0) state.openCalls.set(key, left);
-      else state.openCalls.delete(key);
+      const opened = openCalls.get(request.tool) ?? [];
+      const index = opened.indexOf(token);
+      if (index !== -1) opened.splice(index, 1);
+      if (opened.length === 0) openCalls.delete(request.tool);
     },
     takeYesBack() {
-      if (!token.approvedMore) token.approved = new Set();
+      if (!token.approvedMore) token.approved = nothingApproved;
       return !token.approvedMore;
     },
-    standsFor: (admission) => void admittedAs.set(admission, { open: token, state, key }),
+    standsFor: (admission) => standFor(token, admission),
   };
 }
+
+const nothingApproved: ReadonlySet<string> = new Set();
 
 /** Whether a person has already said yes to this rule for this call, or for the open call that it goes on with. */
 export function isCovered(call: Passage, rule: CompiledApproval): boolean {
@@ -132,8 +149,4 @@ export function isCovered(call: Passage, rule: CompiledApproval): boolean {
     if (!rule.holdsFunction || within.policy === call.policy?.digest) return true;
   }
   return call.yeses.some(({ record }) => record.rules.some(({ hash }) => hash === rule.hash));
-}
-
-function keyOf(server: string, tool: string): string {
-  return JSON.stringify([server, tool]);
 }

@@ -32,6 +32,8 @@ export interface Session {
 /** A call that a tool seam has admitted and that has not been answered yet. Its one token lets one equal send pass the transport. */
 export interface OpenCall {
   readonly callId: string;
+  readonly server: string;
+  readonly tool: string;
   readonly arguments: JsonObject;
   readonly definition: string | undefined;
   /** The identity under which it was admitted. */
@@ -65,7 +67,7 @@ export interface Resumption {
 
 /** What a session shares with all that were made from it by `with`. */
 export interface SessionState {
-  /** By server and tool. */
+  /** By the tool's name. */
   readonly openCalls: Map<string, OpenCall[]>;
   readonly resuming: Set<Resumption>;
   readonly catalogs: Map<string, Catalog>;
