@@ -173,6 +173,7 @@ test("a ToolNode of guarded tools answers each call: results, refusals as errors
   const [denied] = guardTools([look], refusing.session);
   const output = await denied?.invoke({ type: "tool_call", id: "c", name: "look", args: {} } as never);
   expect(output).toMatchObject({ status: "error", tool_call_id: "c" });
+  expect((output as unknown as ToolMessage).artifact).toBeUndefined();
   expect(await denied?.invoke({})).toContain("[HOLDPOINT DENIED]");
 });
 
@@ -354,12 +355,12 @@ test("[decided-once] a decision is for one call and one send: a thousand inner c
   const [inner] = guardTools([look], session);
   const outer = tool(
     async () => {
-      for (let call = 0; call < 20; call++) await inner?.invoke({});
+      for (let call = 0; call < 1000; call++) await inner?.invoke({});
       return "done";
     },
     { name: "look", description: "", schema: z.object({}) },
   );
   await guardTools([outer], session)[0]?.invoke({});
   expect(ran).toHaveLength(4);
-  expect([charged("looks"), decisions().length]).toEqual([5, 21]);
+  expect([charged("looks"), decisions().length]).toEqual([5, 1001]);
 });
