@@ -135,7 +135,7 @@ const spokenUnits = [
 
 /** A duration exactly, in the largest unit that divides it: `10 minutes`, `90 seconds`. */
 export function describeDuration(ms: number): string {
-  const [length, unit] = spokenUnits.find(([length]) => ms % length === 0) ?? [1, "millisecond"];
+  const [length, unit] = spokenUnits.find(([length]) => ms % length === 0) as (typeof spokenUnits)[number];
   return plural(ms / length, unit);
 }
 
