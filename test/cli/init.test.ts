@@ -23,7 +23,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-test("init writes a policy, types and a test that passes for each server, and the lock", { timeout: 60_000 }, async () => {
+test("init writes a policy, types and a test that passes for each server, and the lock", async () => {
   const cwd = project({ "Every Thing": { command: process.execPath, args: [everything] } });
   const { code, stderr: said } = await holdpointProcess(["init", "--yes", "--no-home"], { cwd });
   expect(code).toBe(0);
@@ -41,7 +41,7 @@ test("init writes a policy, types and a test that passes for each server, and th
   expect(checked.stdout).toContain("nothing wrong found");
 });
 
-test("init replaces no file, and leaves out a server that does not answer", { timeout: 60_000 }, async () => {
+test("init replaces no file, and leaves out a server that does not answer", async () => {
   const variable = ["$", "{HOLDPOINT_NO_SUCH_VARIABLE}"].join("");
   const cwd = project({
     everything: { command: process.execPath, args: [everything] },
@@ -99,7 +99,7 @@ test("init that is left by Ctrl+C writes nothing, and ends as a shell says of an
   expect(readdirSync(cwd)).toEqual([".mcp.json"]);
 });
 
-test("init names what the written files import and the project lacks", { timeout: 60_000 }, async () => {
+test("init names what the written files import and the project lacks", async () => {
   const files = { ".mcp.json": { mcpServers: { e: { command: process.execPath, args: [everything] } } } };
   const { stderr } = await holdpoint(["init", "--yes", "--no-home"], { files });
   expect(stderr).toContain("next: npm install @holdpoint/core\nnext: npm install --save-dev @holdpoint/testing vitest\n");
