@@ -1,13 +1,12 @@
 import type { JsonObject } from "../arguments/json-snapshot.ts";
 import { changedPointers, restoreSecrets } from "../arguments/redact.ts";
 import { isPromise, reasonOf } from "../audit/audit.ts";
-import type { Path } from "../conditions/path.ts";
 import type { Plan } from "../decision/decide.ts";
 import { cancelled, noApprover, refusedByPerson, stillPending, tooManyPending, unanswered } from "../decision/refusal.ts";
-import { asCall, causeOfSuspension, isCancelled, type Passage, type Question, type Refusing } from "../guard/passage.ts";
+import { asCall, causeOfSuspension, isCancelled, type Passage, type Question, type Refusing, secretPaths } from "../guard/passage.ts";
 import { lookAtLimits } from "../guard/release.ts";
 import { digestOf } from "../guard/session.ts";
-import { auditedFields, type CompiledApproval, toolsOf } from "../policy/compile-policy.ts";
+import { type CompiledApproval, toolsOf } from "../policy/compile-policy.ts";
 import {
   type ApprovalRequest,
   type Approver,
@@ -198,7 +197,7 @@ async function answerOf(
     type: answered.status === "approved" ? "approval.granted" : "approval.refused",
     ...aboutApproval(answered),
     reason: answered.refusal,
-    ...(edited ? { edited: changedPointers(pending.arguments ?? {}, edited) } : undefined),
+    ...(edited ? { edited: changedPointers(pending.arguments ?? {}, edited, secretPaths(call)) } : undefined),
     ...(verdict.approved && verdict.unverified ? { unverified: true } : undefined),
   });
   return answered;
@@ -248,8 +247,4 @@ function notify(call: Passage, pending: ApprovalRecord): void {
   } catch (error) {
     failed(error);
   }
-}
-
-export function secretPaths(call: Passage): readonly Path[] {
-  return call.policy ? auditedFields(call.policy, call.request.tool).secret : [];
 }

@@ -1,11 +1,11 @@
 import { reasonOf } from "../audit/audit.ts";
 import { failed, printable, tooManyPending } from "../decision/refusal.ts";
 import { look } from "../guard/admission.ts";
-import { type CallRequest, type GuardParts, openPassage, type Preview } from "../guard/passage.ts";
+import { type CallRequest, type GuardParts, openPassage, type Preview, secretPaths } from "../guard/passage.ts";
 import { lookAtLimits } from "../guard/release.ts";
 import { aboutApproval, forOneCall, reasonFor, requestOf } from "./approval-request.ts";
 import type { ApprovalRecord } from "./approval-store.ts";
-import { bindingOf, file, secretPaths, sessionKey } from "./holding.ts";
+import { bindingOf, file, sessionKey } from "./holding.ts";
 
 /** What a person answered in the host's own flow. */
 export interface HostAnswer {

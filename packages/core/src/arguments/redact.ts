@@ -3,13 +3,17 @@ import { HoldpointError } from "../holdpoint-error.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { jsonPointer, type PointerToken } from "./json-pointer.ts";
 import type { Json, JsonObject } from "./json-snapshot.ts";
+import { shown } from "./schema-problem.ts";
 
 /** Stands where a secret value was. */
 export const secretMark = "(secret)";
 
-/** A deep copy with every value at a `secret` path replaced by `secretMark`; the copy is the caller's own. */
+/**
+ * A deep copy with every value at a `secret` path replaced by `secretMark`; the copy is the caller's own. Where the path meets a value of another shape than
+ * it says (text or a list in place of an object), nobody can tell where in it the secret stands, and all of that value is replaced.
+ */
 export function redact(args: JsonObject, secret: readonly Path[]): JsonObject {
-  return secret.reduce<Json>((value, path) => replaceAt(value, path.steps, () => secretMark), structuredClone(args)) as JsonObject;
+  return secret.reduce<Json>((value, path) => hideAt(value, path.steps), structuredClone(args)) as JsonObject;
 }
 
 /**
@@ -22,8 +26,28 @@ export function redact(args: JsonObject, secret: readonly Path[]): JsonObject {
 export function restoreSecrets(edited: JsonObject, original: JsonObject, secret: readonly Path[]): JsonObject {
   const seen: Seen = { original, shown: redact(original, secret), left: redact(edited, secret) };
   const restored = secret.reduce<Json>((value, path) => restoreAt(value, seen, path.steps, path), edited) as JsonObject;
-  if (secret.length > 0) refuseStrayMarks(restored, original, []);
+  const stray = secret.length > 0 ? strayMark(restored, original, []) : undefined;
+  if (stray !== undefined) throw editUnclear(publicPointer(stray, original, secret));
   return restored;
+}
+
+/**
+ * A JSON Pointer into arguments as it may be shown: cut off where it would go on inside of a secret, whose keys are as secret as its values. `args` is
+ * `undefined` where they could not be read.
+ */
+export function publicPointer(pointer: string, args: Json | undefined, secret: readonly Path[]): string {
+  const tokens = pointer.split("/").slice(1);
+  const shortest = Math.min(...secret.map(({ steps }) => depthOfSecret(steps, tokens, args)), tokens.length);
+  return tokens
+    .slice(0, shortest)
+    .map((token) => `/${token}`)
+    .join("");
+}
+
+/** Whether a JSON Pointer names a secret, or a place inside of one. */
+export function isSecret(pointer: string, args: Json, secret: readonly Path[]): boolean {
+  const tokens = pointer.split("/").slice(1);
+  return secret.some(({ steps }) => depthOfSecret(steps, tokens, args) <= tokens.length);
 }
 
 /** The values that the policy opted in, by path; secrets never, also not as part of an object that was opted in. */
@@ -37,33 +61,66 @@ export function recordedValues(args: JsonObject, record: readonly Path[], secret
   return Object.fromEntries(found);
 }
 
-/** The JSON Pointers at which two values differ, the highest ones only. */
-export function changedPointers(before: Json, after: Json, place = ""): readonly string[] {
+/** The JSON Pointers at which two values differ, the highest ones only, and none that tells a key inside of a secret. */
+export function changedPointers(before: JsonObject, after: JsonObject, secret: readonly Path[]): readonly string[] {
+  const changed = differences(before, after, "");
+  return secret.length === 0 ? changed : [...new Set(changed.map((pointer) => publicPointer(pointer, before, secret)))];
+}
+
+function differences(before: Json, after: Json, place: string): readonly string[] {
   if (isObject(before) && isObject(after)) {
     const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
     return [...keys].flatMap((key) => {
       const pointer = `${place}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
       const [old, now] = [ownValue(before, key), ownValue(after, key)];
-      return old === undefined || now === undefined ? [pointer] : changedPointers(old, now, pointer);
+      return old === undefined || now === undefined ? [pointer] : differences(old, now, pointer);
     });
   }
   if (Array.isArray(before) && Array.isArray(after) && before.length === after.length) {
-    return before.flatMap((old, index) => changedPointers(old as Json, after[index] as Json, `${place}/${index}`));
+    return before.flatMap((old, index) => differences(old as Json, after[index] as Json, `${place}/${index}`));
   }
   return Object.is(before, after) ? [] : [place];
 }
 
-function replaceAt(value: Json, [step, ...rest]: readonly Step[], replacement: (old: Json) => Json): Json {
-  if (step === undefined) return replacement(value);
-  if (Array.isArray(value)) {
-    return value.map((element, index) =>
-      step.kind === "elements" || (step.kind === "index" && step.index === index) ? replaceAt(element, rest, replacement) : element,
-    );
+/** How many tokens of a pointer lead to what is hidden under these steps; `Infinity` where it leads elsewhere. */
+function depthOfSecret(steps: readonly Step[], tokens: readonly string[], args: Json | undefined): number {
+  let value = args;
+  for (let depth = 0; depth <= tokens.length; depth++) {
+    const step = steps[depth];
+    if (step === undefined || (value !== undefined && !canHold(value, step))) return depth;
+    const token = tokens[depth];
+    if (token === undefined || !names(step, token)) return Number.POSITIVE_INFINITY;
+    if (value !== undefined) value = Array.isArray(value) ? value[Number(token)] : ownValue(value, (step as { name: string }).name);
   }
-  if (step.kind !== "name" || !isObject(value) || !Object.hasOwn(value, step.name)) return value;
+  return Number.POSITIVE_INFINITY;
+}
+
+/** Pointers are made to be read: a long or unprintable key of theirs is cut and escaped. */
+function names(step: Step, token: string): boolean {
+  if (step.kind === "elements") return true;
+  if (step.kind === "index") return token === String(step.index);
+  return token === jsonPointer([step.name]).slice(1) || token === jsonPointer([shown(step.name)]).slice(1);
+}
+
+function canHold(value: Json, step: Step): boolean {
+  return step.kind === "name" ? isObject(value) : Array.isArray(value);
+}
+
+function hideAt(value: Json, [step, ...rest]: readonly Step[]): Json {
+  if (step === undefined) return secretMark;
+  if (!canHold(value, step)) return value === null ? null : secretMark;
+  if (step.kind === "name") return withMember(value as JsonObject, step.name, (inner) => hideAt(inner, rest));
+  return (value as readonly Json[]).map((element, index) =>
+    step.kind === "elements" || step.index === index ? hideAt(element, rest) : element,
+  );
+}
+
+/** A copy with one member replaced, where there is one. */
+function withMember(value: JsonObject, name: string, replacement: (old: Json) => Json): JsonObject {
+  if (!Object.hasOwn(value, name)) return value;
   const copy = { ...value };
-  Object.defineProperty(copy, step.name, {
-    value: replaceAt(value[step.name] as Json, rest, replacement),
+  Object.defineProperty(copy, name, {
+    value: replacement(value[name] as Json),
     enumerable: true,
     configurable: true,
     writable: true,
@@ -81,23 +138,20 @@ interface Seen {
 const unseen: Seen = { original: undefined, shown: undefined, left: undefined };
 
 function restoreAt(edited: Json, seen: Seen, [step, ...rest]: readonly Step[], path: Path): Json {
-  if (step === undefined) {
-    if (edited !== secretMark) return edited;
+  if (edited === secretMark && (step === undefined || seen.shown === secretMark)) {
     if (seen.original === undefined) throw editUnclear(formatPath(path));
     return seen.original;
   }
-  if (Array.isArray(edited)) {
-    const elementAt = elementsOf(seen);
-    return edited.map((element, index) =>
-      step.kind === "elements" || (step.kind === "index" && step.index === index)
-        ? restoreAt(element, elementAt(index), rest, path)
-        : element,
-    );
+  if (step === undefined || !canHold(edited, step)) return edited;
+  if (step.kind === "name") {
+    const { name } = step;
+    const inside: Seen = { original: ownOf(seen.original, name), shown: ownOf(seen.shown, name), left: ownOf(seen.left, name) };
+    return withMember(edited as JsonObject, name, (value) => restoreAt(value, inside, rest, path));
   }
-  if (step.kind !== "name" || !isObject(edited) || !Object.hasOwn(edited, step.name)) return edited;
-  const { name } = step;
-  const inside: Seen = { original: ownOf(seen.original, name), shown: ownOf(seen.shown, name), left: ownOf(seen.left, name) };
-  return replaceAt(edited, [step], (value) => restoreAt(value, inside, rest, path));
+  const elementAt = elementsOf(seen);
+  return (edited as readonly Json[]).map((element, index) =>
+    step.kind === "elements" || step.index === index ? restoreAt(element, elementAt(index), rest, path) : element,
+  );
 }
 
 /** The elements that are certainly those that were shown at their index. */
@@ -115,14 +169,22 @@ function ownOf(value: Json | undefined, name: string): Json | undefined {
   return value === undefined ? undefined : ownValue(value, name);
 }
 
-function refuseStrayMarks(restored: Json, original: Json | undefined, at: readonly PointerToken[]): void {
-  if (restored === secretMark && original !== secretMark) throw editUnclear(jsonPointer(at));
+/** Where a mark stands in place of something else. */
+function strayMark(restored: Json, original: Json | undefined, at: readonly PointerToken[]): string | undefined {
+  if (restored === secretMark && original !== secretMark) return jsonPointer(at);
   if (Array.isArray(restored)) {
     const before: readonly Json[] = Array.isArray(original) ? original : [];
-    for (const [index, element] of restored.entries()) refuseStrayMarks(element as Json, before[index], [...at, index]);
+    for (const [index, element] of restored.entries()) {
+      const stray = strayMark(element as Json, before[index], [...at, index]);
+      if (stray !== undefined) return stray;
+    }
   } else if (isObject(restored)) {
-    for (const [key, value] of Object.entries(restored)) refuseStrayMarks(value, ownOf(original, key), [...at, key]);
+    for (const [key, value] of Object.entries(restored)) {
+      const stray = strayMark(value, ownOf(original, key), [...at, key]);
+      if (stray !== undefined) return stray;
+    }
   }
+  return undefined;
 }
 
 function editUnclear(place: string): HoldpointError {

@@ -4,7 +4,12 @@ export interface SchemaProblem {
   readonly pointer: string;
   /** What was expected there: "expected a number", "missing required property `reason`". */
   readonly message: string;
+  /** True where the words are those of a library of the host's, which may quote what it was given. */
+  readonly isForeign?: boolean | undefined;
 }
+
+/** What is said where nothing more may be. */
+export const generalProblem = "the value does not match the schema";
 
 const maxNamedProblems = 5;
 

@@ -92,10 +92,10 @@ test("[fail-closed] a promise, an error or no verdict at all refuses, and no sta
 test("issues name their place as a JSON Pointer", () => {
   const schema = z.strictObject({ lines: z.array(z.strictObject({ "a/b": z.number() })) });
   expect(judgeStandardSchema(schema, { lines: [{ "a/b": 1 }, { "a/b": "S3CRET" }] })).toEqual([
-    { pointer: "/lines/1/a~1b", message: "Invalid input: expected number, received string" },
+    { pointer: "/lines/1/a~1b", message: "Invalid input: expected number, received string", isForeign: true },
   ]);
   const keyed = schemaOf(() => ({ issues: [{ message: "wrong", path: [{ key: "a" }, 0, Symbol("s")] }] }));
-  expect(judgeStandardSchema(keyed, { a: [1] })).toEqual([{ pointer: "/a/0/Symbol(s)", message: "wrong" }]);
+  expect(judgeStandardSchema(keyed, { a: [1] })).toEqual([{ pointer: "/a/0/Symbol(s)", message: "wrong", isForeign: true }]);
   const many = schemaOf(() => ({ issues: Array.from({ length: 50 }, () => ({ message: "wrong" })) }));
   expect(judgeStandardSchema(many, {})).toHaveLength(8);
 });

@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { canonicalJson } from "./canonical-json.ts";
 import { jsonPointer } from "./json-pointer.ts";
 import { type Json, type JsonObject, takeSnapshot } from "./json-snapshot.ts";
-import { type SchemaProblem, shown } from "./schema-problem.ts";
+import { generalProblem, type SchemaProblem, shown } from "./schema-problem.ts";
 
 const maxProblems = 8;
 
@@ -50,7 +50,7 @@ function problemsFrom(issues: readonly StandardSchemaV1.Issue[], args: JsonObjec
   const problems = [...issues].slice(0, maxProblems).map((issue) => {
     const path = (issue.path ?? []).map((segment) => (typeof segment === "object" ? segment.key : segment));
     const tokens = path.map((key) => (typeof key === "number" ? key : shown(String(key))));
-    return { pointer: jsonPointer(tokens), message: withoutValues(issue.message, valueAt(path, args)) };
+    return { pointer: jsonPointer(tokens), message: withoutValues(issue.message, valueAt(path, args)), isForeign: true };
   });
   return problems.length > 0 ? problems : refused("the arguments do not match the schema");
 }
@@ -70,10 +70,9 @@ const maxScreenedValues = 100;
 
 /** Some libraries quote what they received. Where that cannot be told from the schema's own words the whole message is left out. */
 function withoutValues(message: unknown, value: Json | undefined): string {
-  const general = "the value does not match the schema";
-  if (typeof message !== "string" || message === "" || message.length > maxScreenedLength) return general;
+  if (typeof message !== "string" || message === "" || message.length > maxScreenedLength) return generalProblem;
   const texts = value === undefined ? [] : scalarTexts(value);
-  if (texts.length > maxScreenedValues) return general;
+  if (texts.length > maxScreenedValues) return generalProblem;
   const quotable = texts.filter((text) => text.length <= message.length);
   // The longest first, so that no value is left in pieces by a shorter one inside it.
   const screened = quotable

@@ -1,6 +1,8 @@
 import type { JsonObject } from "../arguments/json-snapshot.ts";
-import { describeProblems, type SchemaProblem } from "../arguments/schema-problem.ts";
+import { isSecret, publicPointer } from "../arguments/redact.ts";
+import { describeProblems, generalProblem, type SchemaProblem } from "../arguments/schema-problem.ts";
 import { type Facts, timeFacts } from "../conditions/facts.ts";
+import type { Path } from "../conditions/path.ts";
 import type { Definition } from "../guard/definitions.ts";
 import { type LimitCall, type LimitDebit, mergeDebits } from "../limits/limits.ts";
 import { type CompiledApproval, type CompiledPolicy, type CompiledRule, type CompiledTool, toolsOf } from "../policy/compile-policy.ts";
@@ -96,7 +98,7 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
 
   for (const tool of tools) {
     const problems = tool.arguments?.(call.arguments);
-    if (problems && problems.length > 0) return deny(badArguments(tool.argumentsId, problems));
+    if (problems && problems.length > 0) return deny(badArguments(tool.argumentsId, problems, tools, call));
   }
   for (const tool of tools) {
     for (const rule of tool.require) {
@@ -278,7 +280,7 @@ function judgeDefinition(tools: readonly CompiledTool[], call: Call, facts: Deci
       return definitionRefusal("unusable", call.tool, `the server's \`inputSchema\` cannot be used: ${definition.judge}`);
     }
     const problems = definition.judge(call.arguments);
-    return problems.length > 0 ? badArguments("(inputSchema)", problems) : undefined;
+    return problems.length > 0 ? badArguments("(inputSchema)", problems, tools, call) : undefined;
   }
   if (definition.state === "not_needed" && !tools.some((tool) => tool.readsClaims)) return undefined;
   const state = definition.state === "not_needed" ? "unknown" : definition.state;
@@ -291,9 +293,17 @@ function definitionRefusal(state: "unknown" | "unusable" | "changed" | "unpinned
   return { rule: `(definition ${state})`, code: `definition_${state}`, message: notAvailable(tool), detail };
 }
 
-function badArguments(rule: string, problems: readonly SchemaProblem[]): Refusal {
-  const text = describeProblems(problems);
+function badArguments(rule: string, problems: readonly SchemaProblem[], tools: readonly CompiledTool[], call: Call): Refusal {
+  const secret = tools.flatMap((tool) => tool.secret);
+  const text = describeProblems(secret.length > 0 ? problems.map((problem) => withoutSecret(problem, call.arguments, secret)) : problems);
   return { rule, code: "arguments_invalid", message: text, detail: text };
+}
+
+function withoutSecret({ pointer, message, isForeign }: SchemaProblem, args: JsonObject, secret: readonly Path[]): SchemaProblem {
+  return {
+    pointer: publicPointer(pointer, args, secret),
+    message: isForeign && isSecret(pointer, args, secret) ? generalProblem : message,
+  };
 }
 
 function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {

@@ -1,6 +1,7 @@
 import { reasonFor } from "../approvals/approval-request.ts";
 import { bindingOf, dropStaleYeses, editResumed, hold } from "../approvals/holding.ts";
 import { type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
+import { publicPointer } from "../arguments/redact.ts";
 import { reasonOf } from "../audit/audit.ts";
 import { type Denial, decide, type Plan } from "../decision/decide.ts";
 import { approvalGone, canaryPrefix, canaryRefusal, cancelled, deniedBy, failed, type Refusal, unfit } from "../decision/refusal.ts";
@@ -20,6 +21,7 @@ import {
   type Refusing,
   refuse,
   type Suspension,
+  secretPaths,
 } from "./passage.ts";
 import { release } from "./release.ts";
 import { takeResumption } from "./resume.ts";
@@ -101,7 +103,7 @@ export async function look(call: Passage): Promise<Refusal | Plan> {
 /** INVARIANT (sent-is-checked): the arguments are read once, here; all that comes after sees this snapshot. */
 function readArguments(call: Passage): Refusing | undefined {
   const snapshot = takeSnapshot(call.request.arguments ?? {}, call.guard.bounds);
-  if (!snapshot.ok) return unfit(snapshot);
+  if (!snapshot.ok) return unfit({ ...snapshot, pointer: publicPointer(snapshot.pointer, undefined, secretPaths(call)) });
   const { value } = snapshot;
   if (value === null || typeof value !== "object" || Array.isArray(value))
     return unfit({ code: "not_json", pointer: "", problem: "no object" });

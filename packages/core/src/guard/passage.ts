@@ -3,10 +3,11 @@ import type { ApprovalRecord, ApprovalStore } from "../approvals/approval-store.
 import type { JsonObject, SnapshotBounds } from "../arguments/json-snapshot.ts";
 import type { Outcome } from "../audit/audit-event.ts";
 import type { CallRecord, Judgement, Recorder } from "../audit/recorder.ts";
+import type { Path } from "../conditions/path.ts";
 import type { Call } from "../decision/decide.ts";
 import type { Refusal } from "../decision/refusal.ts";
 import type { CounterStore, MaybePromise } from "../limits/counter-store.ts";
-import type { CompiledPolicy } from "../policy/compile-policy.ts";
+import { auditedFields, type CompiledPolicy } from "../policy/compile-policy.ts";
 import type { Catalog, Definition } from "./definitions.ts";
 import { type OpenCall, type Resumption, type Session, type SessionState, stateOf } from "./session.ts";
 
@@ -189,6 +190,12 @@ export function definitionOf(call: Passage): Definition {
   return request.local && request.seam !== "transport" && definition.state === "unknown" ? notNeeded : definition;
 }
 const notNeeded: Definition = { state: "not_needed" };
+
+/** What of the arguments is shown to nobody. */
+export function secretPaths(call: Passage): readonly Path[] {
+  const policy = call.policy ?? call.guard.policy(call.server);
+  return policy ? auditedFields(policy, call.request.tool).secret : [];
+}
 
 /** The caller no longer waits, or the session has ended. */
 export function isCancelled(call: Passage): boolean {

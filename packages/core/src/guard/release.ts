@@ -11,7 +11,7 @@ import { formatAmount } from "../limits/amount.ts";
 import type { MaybePromise, Reservation, Reserved, Room } from "../limits/counter-store.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "../limits/limits.ts";
 import { isCovered, openToken } from "./open-calls.ts";
-import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse } from "./passage.ts";
+import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse, secretPaths } from "./passage.ts";
 import { digestOf } from "./session.ts";
 
 /** What a call has taken and would give back if it does not leave. */
@@ -186,7 +186,7 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
   const admitted: Admission = {
     outcome: "allow",
     arguments: call.arguments,
-    edited: call.arguments === call.original ? [] : changedPointers(call.original, call.arguments),
+    edited: call.arguments === call.original ? [] : changedPointers(call.original, call.arguments, secretPaths(call)),
     call: call.record.call,
     settle(told) {
       if (settled) return;
