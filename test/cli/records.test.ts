@@ -59,6 +59,25 @@ test("audit verify finds what was changed, show prints and stats count", async (
   expect(broken.code).toBe(1);
 });
 
+test("[fail-closed] audit verify refuses checkpoints that are none, an empty list of them, and a key without any", async () => {
+  const cwd = folder();
+  await writeAudit(cwd);
+  for (const [content, problem] of [
+    ["[]", "holds no checkpoint"],
+    ["null", "`checkpoints[0]` is no checkpoint"],
+    ['{"checkpoints":[]}', "`checkpoints[0]` is no checkpoint"],
+  ] as const) {
+    writeFileSync(join(cwd, "kept.json"), content);
+    const refused = await holdpoint(["audit", "verify", "audit.jsonl", "--checkpoint", "kept.json"], { cwd });
+    expect(refused).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(problem) });
+    expect(refused.stderr).not.toMatch(/\n {4}at /);
+  }
+  const alone = await holdpoint(["audit", "verify", "audit.jsonl", "--public-key", "kept.json"], { cwd });
+  expect(alone).toMatchObject({ code: 2, stderr: expect.stringContaining("give them with `--checkpoint`") });
+  const shown = await holdpoint(["audit", "show", "audit.jsonl", "--outcome", "denied"], { cwd });
+  expect(shown).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("Allowed choices are allow, deny") });
+});
+
 test("simulate replays the calls of an audit whose values were recorded, and says which it left out", async () => {
   const cwd = folder();
   await writeAudit(cwd);

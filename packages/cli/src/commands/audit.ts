@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type AuditEvent, HoldpointError, printable } from "@holdpoint/core";
 import { type AuditCheckpoint, type AuditStats, auditStats, readAudit, verifyAudit } from "@holdpoint/core/node";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { exitCodes, Failure, failureIn, reasonOf } from "../failure.ts";
 import { parseJson } from "../json-file.ts";
 import { endWith, styled, type Terminal, table, writeJson, writeLine } from "../terminal.ts";
@@ -24,6 +24,8 @@ export function addAudit(program: Command, terminal: Terminal): void {
     .option("--public-key <file>", "the key that checkpoints are signed with, as PEM")
     .option("--json", "print JSON")
     .action(async (files: readonly string[], options: { checkpoint?: readonly string[]; publicKey?: string; json?: boolean }) => {
+      if (options.publicKey !== undefined && options.checkpoint === undefined)
+        throw new Failure("`--public-key` checks the signatures of checkpoints: give them with `--checkpoint`");
       const checkpoints = (await Promise.all((options.checkpoint ?? []).map(readCheckpoints))).flat();
       const publicKey =
         options.publicKey === undefined ? undefined : await readFile(options.publicKey, "utf8").catch(unreadable(options.publicKey));
@@ -46,7 +48,7 @@ export function addAudit(program: Command, terminal: Terminal): void {
     .argument("<files...>")
     .option("--tool <name>", "only of this tool")
     .option("--server <name>", "only of this server")
-    .option("--outcome <outcome>", "only decisions with this outcome: allow or deny")
+    .addOption(new Option("--outcome <outcome>", "only decisions with this outcome").choices(["allow", "deny"]))
     .option("--json", "print each event as a line of JSON")
     .action(async (files: readonly string[], options: { tool?: string; server?: string; outcome?: string; json?: boolean }) => {
       await reading(files, async () => {
@@ -84,7 +86,9 @@ async function reading<Result>(files: readonly string[], work: () => Promise<Res
 
 async function readCheckpoints(path: string): Promise<readonly AuditCheckpoint[]> {
   const text = await readFile(path, "utf8").catch(unreadable(path));
-  return [parseJson(path, text)].flat() as readonly AuditCheckpoint[];
+  const checkpoints = [parseJson(path, text)].flat() as readonly AuditCheckpoint[];
+  if (checkpoints.length === 0) throw new Failure(`${path} holds no checkpoint: without one, what is missing at the end cannot be told`);
+  return checkpoints;
 }
 
 function unreadable(path: string) {

@@ -23,6 +23,17 @@ export interface AuditCheckpoint {
 /** A key as PEM text or as Node's `KeyObject`. */
 export type AuditKey = string | KeyObject;
 
+/** Throws `HoldpointError` (`configuration`) for what is no checkpoint: one that cannot be read would vouch for nothing, and look as if it did. */
+export function checkCheckpoint(checkpoint: AuditCheckpoint, index: number): void {
+  const { v, chain, file, seq, hash, time, signature } = (checkpoint ?? {}) as { readonly [key in keyof AuditCheckpoint]: unknown };
+  const isText = [chain, file, hash, time].every((value) => typeof value === "string");
+  if (v === 1 && isText && Number.isSafeInteger(seq) && (signature === undefined || typeof signature === "string")) return;
+  throw new HoldpointError(
+    "configuration",
+    `\`checkpoints[${index}]\` is no checkpoint: give what \`onCheckpoint\` was handed, \`{ v: 1, chain, file, seq, hash, time, signature? }\``,
+  );
+}
+
 export function signCheckpoint(checkpoint: Omit<AuditCheckpoint, "signature">, key: KeyObject | undefined): AuditCheckpoint {
   return key ? { ...checkpoint, signature: sign(null, signedBytes(checkpoint), key).toString("base64") } : checkpoint;
 }

@@ -181,6 +181,24 @@ test("with a key, a checkpoint that was changed, not signed, or signed by anothe
   expect((await verifyBytes(bytes, { checkpoints: [checkpoint], publicKey: pem })).ok).toBe(true);
 });
 
+test("[fail-closed] what is no checkpoint is refused, and not taken for one that nothing contradicts", async () => {
+  const { hash: _hash, ...short } = checkpoint;
+  for (const wrong of [
+    null,
+    5,
+    "x",
+    {},
+    [checkpoint],
+    short,
+    { ...checkpoint, seq: "10" },
+    { ...checkpoint, signature: 5 },
+    { ...checkpoint, v: 2 },
+  ])
+    await expect(verifyBytes(bytes, { checkpoints: [checkpoint, wrong as never], publicKey })).rejects.toThrow(
+      /^`checkpoints\[1\]` is no checkpoint/,
+    );
+});
+
 test("a file of nothing but noise is read to the end, with as many problems as can be listed", async () => {
   const { ok, problems, unlisted } = await verifyBytes("x\n".repeat(1_500));
   expect(ok).toBe(false);

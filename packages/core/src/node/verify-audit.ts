@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { type AuditCheckpoint, type AuditKey, faultOf, verifyingKey } from "./audit-checkpoint.ts";
+import { type AuditCheckpoint, type AuditKey, checkCheckpoint, faultOf, verifyingKey } from "./audit-checkpoint.ts";
 import { auditFiles, auditLines } from "./audit-lines.ts";
 import { type AuditNote, noHash, type ReadRecord, readRecord } from "./audit-record.ts";
 
@@ -46,7 +46,7 @@ const mostProblems = 1_000;
  * Reads audit files and names every record that was edited, dropped, inserted or moved, and, by the checkpoints, what is missing at the end. `paths`
  * are files, or directories of them; the files of one chain are checked against each other. Memory stays constant, whatever the files' length.
  *
- * Throws `HoldpointError`: `audit_unreadable` for a path that is not there, and `configuration` for a key that is none.
+ * Throws `HoldpointError`: `audit_unreadable` for a path that is not there, and `configuration` for a key or a checkpoint that is none.
  */
 export async function verifyAudit(paths: string | readonly string[], options: VerifyOptions = {}): Promise<AuditVerification> {
   const problems: AuditProblem[] = [];
@@ -151,6 +151,7 @@ function checkJoints(stretches: readonly Stretch[], kept: ReturnType<typeof kept
 /** The checkpoints that may be relied on, and which of them the files bear out. */
 function keptCheckpoints({ checkpoints = [], publicKey }: VerifyOptions, report: Report) {
   const key = verifyingKey(publicKey);
+  checkpoints.forEach(checkCheckpoint);
   const bySeq = new Map<string, AuditCheckpoint[]>();
   const met = new Set<AuditCheckpoint>();
   const answered = new Set<AuditCheckpoint>();
