@@ -42,6 +42,26 @@ test("the slot of a call that is counted too is renewed, and free once the call 
   }
 });
 
+test("a call that holds no slot, or whose store renews none, keeps no timer; and a timer may be a number", async () => {
+  const slot: ToolRules = { limits: [{ counter: "open", concurrent: 1 }] };
+  const started = vi.spyOn(globalThis, "setInterval");
+  const renewing = () => ({ ...memoryStore(), renewEveryMs: 60_000, renew: () => undefined });
+  for (const [rules, store] of [
+    [once, renewing()],
+    [slot, { ...renewing(), renewEveryMs: undefined }],
+    [slot, { ...memoryStore(), renewEveryMs: 60_000 }],
+  ] as const) {
+    const { guard, request } = guardOver(rules, { store });
+    admitted(await guard.admit(request));
+  }
+  expect(started).not.toHaveBeenCalled();
+  started.mockReturnValue(5 as never);
+  const { guard, request } = guardOver(slot, { store: renewing() });
+  await admitted(await guard.admit(request)).settle({ kind: "success" });
+  expect(started).toHaveBeenCalledOnce();
+  started.mockRestore();
+});
+
 test("[refused-spends-nothing] whoever waits for `settle` waits for what is given back, and no longer than for the store", async () => {
   const inner = memoryStore();
   let answers = true;
@@ -189,6 +209,40 @@ test("what observed rules would have done is on record where the room has gone b
   ]);
 });
 
+test("what observed rules would have done is on record where the audit is down", async () => {
+  let down = true;
+  const taken: unknown[] = [];
+  const sink: AuditSink = {
+    required: true,
+    write(event) {
+      if (down) throw new Error("disk full");
+      if (event.type === "decision") taken.push([event.code, event.observed?.length]);
+    },
+  };
+  const { guard, request } = guardOver({ deny_if: [{ conditions: [], mode: "observe" }] }, { audit: sink });
+  for (const _ of [1, 2]) expect(await guard.admit(request)).toMatchObject({ code: "audit_unavailable" });
+  down = false;
+  expect(await guard.admit(request)).toMatchObject({ outcome: "allow" });
+  expect(taken).toContainEqual(["audit_unavailable", 1]);
+});
+
+test("[no-over-admission] the call that is resumed is made once: an equal one beside it asks for a yes of its own", async () => {
+  const { guard, session, request } = guardOver({ require_approval: [{ conditions: [] }] }, { approvals: memoryApprovals() });
+  const verdicts: unknown[] = [];
+  guard.route(session, undefined, async () => {
+    for (const _ of [1, 2]) {
+      const verdict = await guard.admit(request);
+      verdicts.push(verdict.outcome === "deny" ? verdict.code : verdict.outcome);
+      if (verdict.outcome === "allow") await verdict.settle({ kind: "success" });
+    }
+  });
+  await guard.admit(request);
+  const [pending] = await guard.approvals.list({ status: "pending" });
+  await guard.approvals.approve(pending?.id ?? "", {});
+  await guard.resume(pending?.id ?? "");
+  expect(verdicts).toEqual(["allow", "approval_pending"]);
+});
+
 test("[no-over-admission] a yes does not go back where a resend has left on it and on one more", async () => {
   const amount = { path: "args.amount", op: "gt", value: 20, name: "amount" } as const;
   const policyOf = (...rules: NonNullable<ToolRules["require_approval"]>): PolicyDocument => ({
@@ -214,7 +268,7 @@ test("[no-over-admission] a yes does not go back where a resend has left on it a
   expect(await guard.admit(request)).toMatchObject({ code: "no_approver" });
 });
 
-test("a yes that another process has used is gone, and the other yeses of the call stand", async () => {
+test("a yes that another process has used is gone, and a host that replays is not asked about the others again", async () => {
   const inner = memoryApprovals();
   let lost = 0;
   const { guard, request } = guardOver(
@@ -242,6 +296,6 @@ test("a yes that another process has used is gone, and the other yeses of the ca
     asked.push(rules.map((rule) => rule.split("/").at(-1)).join());
     return asked.length === 1 ? { approved: true, arguments: { to: "bob", amount: 5 } } : { approved: true };
   };
-  const call = admitted(await guard.admit({ ...request, arguments: { to: "owner", amount: 50 }, approve }));
+  const call = admitted(await guard.admit({ ...request, arguments: { to: "owner", amount: 50 }, callId: "one", approve, replays: true }));
   expect([asked, lost, call.arguments]).toEqual([["amount", "payee"], 1, { to: "bob", amount: 5 }]);
 });
