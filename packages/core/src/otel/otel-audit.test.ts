@@ -133,6 +133,54 @@ test("no name that a model makes up becomes an attribute of an instrument", asyn
   expect(new Set(tools)).toEqual(new Set(["(other)"]));
 });
 
+test("where any tool is admitted, at most a thousand names become attributes of instruments", async () => {
+  const seen = telemetry();
+  const guard = createGuard({
+    audit: seen.audit,
+    policy: { version: "1", default: "allow", all_tools: { require_approval: [{ path: "args.ask", op: "exists", value: true }] } },
+    approve: () => ({ approved: true }),
+  });
+  const session = guard.session();
+  const call = (tool: string, args: JsonObject = {}) =>
+    guard.run({ session, tool, arguments: args, seam: "transport" }, () => ({ value: 1, outcome: { kind: "success" } }));
+  for (let n = 0; n < 1_200; n++) await call(`tool-${n}`);
+  await call("tool-1199", { ask: 1 });
+  await call("tool-1");
+  const named = (await seen.points()).filter(({ attributes }) => attributes["gen_ai.tool.name"] !== undefined);
+  const tools = named.map(({ attributes }) => attributes["gen_ai.tool.name"]);
+  expect(new Set(tools)).toEqual(new Set([...Array.from({ length: 1_000 }, (_, n) => `tool-${n}`), "(other)"]));
+  expect(named).toContainEqual(
+    expect.objectContaining({
+      name: "holdpoint.decisions",
+      value: 2,
+      attributes: expect.objectContaining({ "gen_ai.tool.name": "tool-1" }),
+    }),
+  );
+});
+
+test("a span processor that throws reaches neither the call nor the instruments", async () => {
+  const failing = {
+    onStart() {},
+    onEnd() {
+      throw new Error("exporter");
+    },
+    shutdown: async () => undefined,
+    forceFlush: async () => undefined,
+  };
+  const tracers = new TracerProvider({ spanProcessors: [failing] });
+  const meters = new MeterProvider({ readers: [] });
+  const counted: string[] = [];
+  const meter = meters.getMeter("counting");
+  const createCounter = meter.createCounter.bind(meter);
+  meter.createCounter = (name, options) => {
+    const counter = createCounter(name, options);
+    return { ...counter, add: () => void counted.push(name) };
+  };
+  const call = refunds(otelAudit({ tracer: tracers.getTracer("t"), meter }));
+  expect(await call("refund", { amount: 5 })).toMatchObject({ value: 1 });
+  expect(counted).toEqual(["holdpoint.decisions"]);
+});
+
 test("neither an argument, one that the audit records included, nor an identity is told", async () => {
   const seen = telemetry();
   const call = refunds(seen.audit);

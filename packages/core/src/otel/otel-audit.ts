@@ -13,7 +13,7 @@ const scope = "@holdpoint/core";
 
 /**
  * Traces and measures decisions: a span for each, under the span that was active when the call was made, and instruments for dashboards. It carries no
- * argument, not even one that `audit.record` opts in, and nobody's identity.
+ * argument, not even one that `audit.record` opts in, and nobody's identity but the session's id.
  *
  * Attribute names are those of OpenTelemetry's semantic conventions for generative AI and MCP where they have one (`gen_ai.tool.name`,
  * `gen_ai.tool.call.id`, `gen_ai.operation.name`, `mcp.method.name`, `error.type`), and begin with `holdpoint.` where they have none. Durations are in
@@ -29,8 +29,8 @@ const scope = "@holdpoint/core";
  * | `holdpoint.approvals` | counter | state, server, tool |
  * | `holdpoint.anomalies` | counter | server |
  *
- * The tool of a call that no rule of its own refused and that was not admitted is the model's text: instruments count it as `(other)`, so that no model
- * can fill a metrics store with names.
+ * The tool of a call that no rule of its own refused and that was not admitted is the model's text: instruments count it as `(other)`, and so they do all
+ * tools beyond the first 1,000, since under `default: "allow"` any name is admitted. No model can fill a metrics store with names.
  *
  * @example
  * const guard = createGuard({ policy, audit: otelAudit() });
@@ -40,8 +40,11 @@ export function otelAudit(options: OtelAuditOptions = {}): AuditSink {
   const record = instruments(options.meter ?? metrics.getMeter(scope));
   return {
     write(event) {
-      if (event.type === "decision") traceDecision(tracer, event);
-      record(event);
+      try {
+        if (event.type === "decision") traceDecision(tracer, event);
+      } finally {
+        record(event);
+      }
     },
   };
 }
@@ -112,9 +115,16 @@ function instruments(meter: Meter): (event: AuditEvent) => void {
     description: "What no open call explains, and gaps in the audit",
   });
 
+  const names = new Set<string>();
+  /** Each name makes a time series of its own. */
+  function labelOf(tool: string): string {
+    const name = printable(tool);
+    if (names.size < mostNames) names.add(name);
+    return names.has(name) ? name : otherTools;
+  }
   function decided(event: DecisionEvent): void {
     const { outcome, mode, server, rule, code } = event;
-    const tool = toolLabel(event);
+    const tool = isOfModel(event) ? otherTools : labelOf(event.tool);
     decisions.add(1, { "holdpoint.outcome": outcome, "holdpoint.mode": mode, "holdpoint.server": server, "gen_ai.tool.name": tool });
     deciding.record(event.latencyMs / 1000, { "holdpoint.outcome": outcome, "holdpoint.server": server });
     if (outcome === "deny")
@@ -123,7 +133,7 @@ function instruments(meter: Meter): (event: AuditEvent) => void {
       headroom.record(Number(remaining), { "holdpoint.limit": limit, "holdpoint.server": server });
   }
   function answered({ outcome, server, tool, latencyMs }: OutcomeEvent): void {
-    calling.record(latencyMs / 1000, { "holdpoint.outcome": outcome, "holdpoint.server": server, "gen_ai.tool.name": tool });
+    calling.record(latencyMs / 1000, { "holdpoint.outcome": outcome, "holdpoint.server": server, "gen_ai.tool.name": labelOf(tool) });
   }
   return (event) => {
     switch (event.type) {
@@ -142,12 +152,16 @@ function instruments(meter: Meter): (event: AuditEvent) => void {
         return approvals.add(1, {
           "holdpoint.state": event.type.slice("approval.".length),
           "holdpoint.server": event.server,
-          "gen_ai.tool.name": event.tool,
+          "gen_ai.tool.name": labelOf(event.tool),
         });
     }
   };
 }
 
-function toolLabel({ outcome, rule, tool }: DecisionEvent): string {
-  return outcome === "allow" || /^(\/layers\/[0-9]+)?\/tools\//.test(rule) ? tool : "(other)";
+const mostNames = 1_000;
+const otherTools = "(other)";
+
+/** No rule of the tool's own refused the call, and it was not admitted: its tool may be one that the model made up. */
+function isOfModel({ outcome, rule }: DecisionEvent): boolean {
+  return outcome === "deny" && !/^(\/layers\/[0-9]+)?\/tools\//.test(rule);
 }
