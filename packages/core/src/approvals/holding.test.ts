@@ -131,9 +131,12 @@ test("the wait for a person ends with the request, by whatever clock", async () 
   expect(await pay()).toMatchObject({ code: "approval_expired" });
 });
 
-test("a request that stays open for a month waits for its answer", async () => {
-  const { pay } = desk([{ ...always, timeout: "30d" }], () => new Promise((resolve) => setTimeout(() => resolve({ approved: true }), 20)));
-  expect(await pay()).toMatchObject({ outcome: "allow" });
+test("a request that stays open for longer than a timer can wait is waited for", async () => {
+  const late = () => new Promise<Verdict>((resolve) => setTimeout(() => resolve({ approved: true }), 20));
+  for (const timeout of ["30d", `${2 ** 31}ms`]) {
+    const { pay } = desk([{ ...always, timeout }], late, { clock: () => 0 });
+    expect(await pay()).toMatchObject({ outcome: "allow" });
+  }
 });
 
 test("a question that nobody answered is withdrawn once its request has expired, when the next one is put", async () => {
@@ -164,7 +167,7 @@ test("the late answer to a question that was withdrawn does not unseat the quest
   await vi.waitUntil(() => asked.length === 1);
   cancel.abort();
   expect(await first).toMatchObject({ code: "cancelled" });
-  const second = pay();
+  const second = pay({});
   await vi.waitUntil(() => asked.length === 1 + 1);
   answers[0]?.({ approved: false });
   await new Promise((resolve) => setTimeout(resolve, 5));
@@ -172,6 +175,7 @@ test("the late answer to a question that was withdrawn does not unseat the quest
   expect(await third).toMatchObject({ outcome: "deny" });
   answers[1]?.({ approved: true });
   expect(await second).toMatchObject({ outcome: "allow" });
+  expect(asked).toHaveLength(2);
 });
 
 test("who answers first decides: what an approver says afterwards is not looked at", async () => {
@@ -189,9 +193,10 @@ test("[one-decision-one-record] the record of an answer says whether it was yes,
     { approved: true, by: "ann" },
     { approved: true, by: "ann", unverified: true },
     { approved: false, by: "bob", reason: "not today" },
+    { approved: true, by: "bob", arguments: { amount: 30, note: "hi" } },
   ];
   const { pay, audit } = desk([always], (_, before) => answers[before] as Verdict);
-  for (const _ of answers) await pay();
+  for (const _ of answers) await pay({ amount: 50, note: "hi" });
   const recorded = audit.events.flatMap((event) =>
     event.type === "approval.granted" || event.type === "approval.refused"
       ? [[event.type, event.by, event.reason, event.unverified, event.edited]]
@@ -201,6 +206,7 @@ test("[one-decision-one-record] the record of an answer says whether it was yes,
     ["approval.granted", "ann", undefined, undefined, undefined],
     ["approval.granted", "ann", undefined, true, undefined],
     ["approval.refused", "bob", "not today", undefined, undefined],
+    ["approval.granted", "bob", undefined, undefined, ["/amount"]],
   ]);
 });
 
