@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { memoryStore } from "@holdpoint/core";
 import { sqliteApprovals, sqliteStore } from "@holdpoint/stores/sqlite";
 import { approvalStoreContract, counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
@@ -58,4 +59,31 @@ test("a SQLite store answers every history as the one in memory does", async () 
     }),
     { numRuns: 200 },
   );
+});
+
+test("[no-over-admission] a file that is deleted or replaced counts no more for those who have it open, and they deny", async () => {
+  const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 2 } as const;
+  for (const replaced of [false, true]) {
+    const file = freshFile();
+    const store = sqliteStore({ file });
+    const database = new DatabaseSync(file);
+    const handedIn = sqliteStore({ database });
+    const approvals = sqliteApprovals({ file });
+    expect(store.reserve([debit], 0).granted).toBe(true);
+    expect(handedIn.reserve([debit], 0).granted).toBe(true);
+    for (const end of ["", "-wal", "-shm"]) rmSync(file + end, { force: true });
+    const others = replaced ? sqliteStore({ file }) : undefined;
+    const gone = "the file was deleted or replaced while it was open";
+    expect(() => store.reserve([debit], 0)).toThrow(gone);
+    expect(() => handedIn.look([debit], 0)).toThrow(gone);
+    expect(() => approvals.list({}, 0)).toThrow(gone);
+    if (others) expect(others.reserve([debit], 0).granted).toBe(true);
+    for (const open of [store, approvals, database, others]) open?.close();
+  }
+});
+
+test("a file that is no database is refused at once, however long another process would be waited for", { timeout: 60_000 }, () => {
+  const file = freshFile();
+  writeFileSync(file, "no database ".repeat(100));
+  expect(() => sqliteStore({ file, busyTimeoutMs: 600_000 })).toThrow("SQLite failed: file is not a database");
 });

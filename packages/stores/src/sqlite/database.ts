@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { CounterStoreError } from "@holdpoint/core";
 import { storeFailure } from "../store-failure.ts";
@@ -42,7 +43,7 @@ export function openDatabase(options: SqliteOptions): Database {
       handle.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
     }
     migrate(handle);
-    return opened(handle, given === undefined);
+    return opened(handle, handle.location?.() ?? file ?? "", given === undefined);
   } catch (error) {
     throw storeFailure("SQLite", error);
   }
@@ -56,10 +57,14 @@ function inWriteAheadMode(handle: DatabaseSync, patienceMs: number): void {
       handle.exec("PRAGMA journal_mode = WAL");
       return;
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      if ((error as { errcode?: unknown }).errcode !== busy || Date.now() > deadline) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }
   }
 }
+
+/** `SQLITE_BUSY`. */
+const busy = 5;
 
 const schemaVersion = 1;
 
@@ -105,15 +110,36 @@ function migrate(handle: DatabaseSync): void {
   });
 }
 
-function opened(handle: DatabaseSync, ours: boolean): Database {
+function opened(handle: DatabaseSync, path: string, ours: boolean): Database {
+  const place = placeOf(path);
+  /** A file that was deleted or replaced can be written on, and only this process would see what is counted there. */
+  function refuseGhost(): void {
+    if (place === undefined || placeOf(path) === place) return;
+    throw new CounterStoreError("SQLite failed: the file was deleted or replaced while it was open: open the store anew");
+  }
+  const inside = (begin: string) =>
+    function run<Result>(work: () => Result): Result {
+      return guarded(() =>
+        transaction(handle, begin, () => {
+          refuseGhost();
+          return work();
+        }),
+      );
+    };
   return {
     handle,
-    write: (work) => guarded(() => transaction(handle, "BEGIN IMMEDIATE", work)),
-    read: (work) => guarded(() => transaction(handle, "BEGIN", work)),
+    write: inside("BEGIN IMMEDIATE"),
+    read: inside("BEGIN"),
     close() {
       if (ours) handle.close();
     },
   };
+}
+
+/** What tells a file from every other of the machine; `undefined` where there is none, as for a database in memory. */
+function placeOf(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found && `${found.dev} ${found.ino}`;
 }
 
 function guarded<Result>(run: () => Result): Result {
