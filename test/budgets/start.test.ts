@@ -14,8 +14,11 @@ for (const [entry, budget] of Object.entries(modules)) {
   });
 }
 
-test("a policy of 1,000 tools loads at the cost of at most 150 JSON round trips of its text", async () => {
+test("a policy of 1,000 tools loads at the cost of at most 150 JSON round trips of its text, and one of many parts that meet many others of at most 300", async () => {
   // In a process of its own: in a worker, the garbage of the tests before it falls on whoever allocates more.
   const { stdout } = await promisify(execFile)(process.execPath, ["--conditions=@holdpoint/source", loadRatio]);
-  expect(JSON.parse(stdout).roundTrips).toBeLessThanOrEqual(150);
+  const { thousandTools, manyWithMany } = JSON.parse(stdout);
+  expect(thousandTools).toBeLessThanOrEqual(150);
+  expect(Object.keys(manyWithMany)).toHaveLength(3);
+  expect(Object.entries(manyWithMany).filter(([, ratio]) => (ratio as number) > 300)).toEqual([]);
 });

@@ -53,6 +53,7 @@ export function driftOf(lock: Pins, server: string, tools: readonly ToolDefiniti
     const parts = changedParts(pin, tool);
     return parts.length > 0 ? [{ tool: name, problem: `has changed its ${parts.join(", ")}` }] : [];
   });
-  const gone = [...pins.keys()].filter((name) => !tools.some((tool) => tool.name === name));
+  const names = new Set(tools.map(({ name }) => name));
+  const gone = [...pins.keys()].filter((name) => !names.has(name));
   return [...repeated, ...present, ...gone.map((tool) => ({ tool, problem: "is gone: the server lists it no more" }))];
 }

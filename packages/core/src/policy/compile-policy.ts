@@ -150,29 +150,26 @@ function compileLayer(document: PolicyDocument, root: string): CompiledLayer {
   );
   const ids = uniqueIds();
   const shared = compileLists(document.all_tools ?? {}, `${root}/all_tools`, ids);
+  const sharedReadClaims = readClaims(shared);
   const record = paths(document.audit?.record, document.all_tools?.audit?.record);
   const secret = paths(document.audit?.secret, document.all_tools?.audit?.secret);
 
   function compileTool(name: string | undefined, rules: ToolRules): CompiledTool {
     const place = `${root}/tools/${escapeToken(name ?? "")}`;
     const own = compileLists(rules, place, ids);
-    const together = {
-      require: [...own.require, ...shared.require],
-      denyIf: [...own.denyIf, ...shared.denyIf],
-      approvals: [...own.approvals, ...shared.approvals],
-      limits: [...own.limits, ...shared.limits],
-    };
-    const conditions = [...together.require, ...together.denyIf, ...together.approvals].flatMap((rule) => rule.conditions);
     return {
-      ...together,
+      require: both(own.require, shared.require),
+      denyIf: both(own.denyIf, shared.denyIf),
+      approvals: both(own.approvals, shared.approvals),
+      limits: both(own.limits, shared.limits),
       admitted: document.default === "allow" || (name !== undefined && document.tools !== undefined && Object.hasOwn(document.tools, name)),
       hidden: hidesAll || (name !== undefined && hidden.has(name)),
       ignoresInputSchema: rules.inputSchema === "ignore",
-      readsClaims: conditions.some(readsClaim),
+      readsClaims: sharedReadClaims || readClaims(own),
       arguments: rules.arguments === undefined ? undefined : compileArguments(rules.arguments, `${place}/arguments`),
       argumentsId: `${place}/arguments`,
-      record: [...record, ...paths(rules.audit?.record)],
-      secret: [...secret, ...paths(rules.audit?.secret)],
+      record: both(record, paths(rules.audit?.record)),
+      secret: both(secret, paths(rules.audit?.secret)),
     };
   }
 
@@ -180,6 +177,12 @@ function compileLayer(document: PolicyDocument, root: string): CompiledLayer {
   for (const name of Object.keys(document.tools ?? {})) tools.set(name, compileTool(name, ownProperty(document.tools, name)));
   for (const name of hidden) if (!tools.has(name)) tools.set(name, compileTool(name, {}));
   return { default: document.default, hidesAll, tools, others: compileTool(undefined, {}) };
+}
+
+/** Two lists as one. Where one is empty it is the other itself: many tools have all their rules from `all_tools`, and share them. */
+function both<Part>(one: readonly Part[], other: readonly Part[]): readonly Part[] {
+  if (one.length === 0) return other;
+  return other.length === 0 ? one : [...one, ...other];
 }
 
 function compileLists(lists: RuleLists, place: string, ids: UniqueIds) {
@@ -225,6 +228,10 @@ function conditionsOf(entry: Entry): readonly Condition[] {
   if ("conditions" in entry) return entry.conditions;
   const { name, on_deny, mode, explain, reason, timeout, widen, ...condition } = entry as Condition & ApprovalKeys;
   return [condition as Condition];
+}
+
+function readClaims({ require, denyIf, approvals }: Pick<CompiledTool, "require" | "denyIf" | "approvals">): boolean {
+  return [require, denyIf, approvals].some((rules) => rules.some(({ conditions }) => conditions.some(readsClaim)));
 }
 
 /** A condition on a claim stands alone in its rule, so that what nests in others need not be looked at. */

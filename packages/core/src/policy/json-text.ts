@@ -16,7 +16,8 @@ export function parseJsonText(text: string): unknown {
       { pointer: "", message: `the text is not JSON: ${(error as Error).message}`, fix: "give JSON, without comments or trailing commas" },
     ]);
   }
-  const issues = [...lossesOf(text)].map((loss) => issueOf(loss, text));
+  const lineOf = lineCounter(text);
+  const issues = Array.from(lossesOf(text), (loss) => issueOf(loss, lineOf));
   if (issues.length > 0) throw new PolicyError(issues);
   return value;
 }
@@ -36,12 +37,12 @@ export function repeatedKeys(text: string): readonly RepeatedKey[] {
 
 type Loss = RepeatedKey | { readonly pointer: string; readonly integer: string };
 
-function issueOf(loss: Loss, text: string): PolicyIssue {
+function issueOf(loss: Loss, lineOf: (index: number) => number): PolicyIssue {
   const { pointer } = loss;
   if ("key" in loss)
     return {
       pointer,
-      message: `the key \`${loss.key}\` stands here twice, again on line ${lineOf(text, loss.index)}`,
+      message: `the key \`${loss.key}\` stands here twice, again on line ${lineOf(loss.index)}`,
       fix: "keep one of the two",
     };
   return {
@@ -81,6 +82,14 @@ function* lossesOf(text: string): Generator<Loss> {
   }
 }
 
-function lineOf(text: string, index: number): number {
-  return text.slice(0, index).split("\n").length;
+/** Counts on from the place that was asked about before: places are asked about in the order of the text. */
+function lineCounter(text: string): (index: number) => number {
+  let [line, counted] = [1, 0];
+  return (index) => {
+    for (let end = text.indexOf("\n", counted); end !== -1 && end < index; end = text.indexOf("\n", counted)) {
+      line += 1;
+      counted = end + 1;
+    }
+    return line;
+  };
 }

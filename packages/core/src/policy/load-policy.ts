@@ -43,7 +43,7 @@ export function loadPolicy(input: unknown, { functions = true }: { readonly func
   const unsound = placesAround(issues);
   checkPolicy(
     document,
-    (at) => !unsound.has(jsonPointer(at)),
+    (at) => unsound.size === 0 || !unsound.has(jsonPointer(at)),
     (at, message, fix) => report({ pointer: jsonPointer(at), message, fix }),
   );
   if (issues.length > 0) throw new PolicyError(issues);

@@ -70,7 +70,7 @@ function checkSchema(schema: unknown, at: readonly PointerToken[], report: Repor
 }
 
 function checkNames(document: Fields, report: Report): void {
-  const tools = isFields(document["tools"]) ? Object.keys(document["tools"]) : [];
+  const tools = new Set(isFields(document["tools"]) ? Object.keys(document["tools"]) : []);
   for (const name of tools) {
     if (name === "*" || name === "") report(["tools", name], `\`${name}\` is no tool name`, "write rules for every tool under `all_tools`");
   }
@@ -80,7 +80,7 @@ function checkNames(document: Fields, report: Report): void {
     if (typeof name !== "string") continue;
     if (name === "*") report(["hide", index], "`*` is no tool name", 'write `hide: "*"` to hide every tool');
     if (hidden.has(name)) report(["hide", index], `\`${name}\` is hidden twice`, "keep one of the two");
-    if (tools.includes(name))
+    if (tools.has(name))
       report(["tools", name], `\`${name}\` is hidden, so its rules can have no effect`, "take it out of `hide`, or out of `tools`");
     hidden.add(name);
   }
@@ -118,11 +118,12 @@ function checkAudit(document: Fields, isSound: IsSound, report: Report): void {
   for (const [at, rules] of placesOf(document)) {
     (at[0] === "tools" ? tools : shared).push(fieldsOf(rules["audit"], [...at, "audit"], isSound, report));
   }
-  const everywhere = { record: shared.flatMap(({ record }) => record), secret: shared.flatMap(({ secret }) => secret) };
-  checkSecrets(everywhere.record, everywhere.secret, report);
+  const secretEverywhere = shared.flatMap(({ secret }) => secret);
+  const recordedEverywhere = byArgument(shared.flatMap(({ record }) => record));
+  checkSecrets(recordedEverywhere, secretEverywhere, report);
   for (const { record, secret } of tools) {
-    checkSecrets(record, [...everywhere.secret, ...secret], report);
-    checkSecrets(everywhere.record, secret, report);
+    if (record.length > 0) checkSecrets(byArgument(record), [...secretEverywhere, ...secret], report);
+    checkSecrets(recordedEverywhere, secret, report);
   }
 }
 
@@ -143,13 +144,34 @@ function fieldsOf(audit: unknown, at: readonly PointerToken[], isSound: IsSound,
   return { record: fields("record"), secret: fields("secret") };
 }
 
-function checkSecrets(record: readonly Field[], secret: readonly Field[], report: Report): void {
-  for (const { path, at } of record) {
-    const covering = secret.find((field) => covers(field.path, path));
+/** Fields, and those of one argument: a path that starts at an argument covers none of another. */
+interface ByArgument {
+  readonly fields: readonly Field[];
+  readonly of: ReadonlyMap<string | undefined, readonly Field[]>;
+}
+
+function byArgument(fields: readonly Field[]): ByArgument {
+  return { fields, of: Map.groupBy(fields, ({ path }) => argumentOf(path)) };
+}
+
+function argumentOf({ steps: [first] }: Path): string | undefined {
+  return first?.kind === "name" ? first.name : undefined;
+}
+
+function checkSecrets(record: ByArgument, secret: readonly Field[], report: Report): void {
+  const coveredBy = new Map<Field, Field>();
+  for (const outer of secret) {
+    const argument = argumentOf(outer.path);
+    for (const field of argument === undefined ? record.fields : (record.of.get(argument) ?? [])) {
+      if (!coveredBy.has(field) && covers(outer.path, field.path)) coveredBy.set(field, outer);
+    }
+  }
+  for (const field of coveredBy.size > 0 ? record.fields : []) {
+    const covering = coveredBy.get(field);
     if (covering === undefined) continue;
     report(
-      at,
-      `\`${formatPath(path)}\` is secret by \`${formatPath(covering.path)}\`, so it is never recorded`,
+      field.at,
+      `\`${formatPath(field.path)}\` is secret by \`${formatPath(covering.path)}\`, so it is never recorded`,
       "take it out of `record`, or out of `secret`",
     );
   }

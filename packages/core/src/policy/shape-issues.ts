@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { jsonPointer, type PointerToken } from "../arguments/json-pointer.ts";
+import { isFields } from "./findings.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyIssue } from "./policy-error.ts";
-import { listElement, policySchema } from "./policy-schema.ts";
+import { listElement, namedParts, policySchema } from "./policy-schema.ts";
 
 type Schema = z.core.$ZodType;
 type Issue = z.core.$ZodIssue;
@@ -11,10 +12,19 @@ type RawIssue = z.core.$ZodRawIssue;
 /**
  * Everything in which a snapshot differs from the shape of a policy. Where the schema leaves a choice, the branch that the author meant is
  * picked by the keys that are there, and only what is wrong with that branch is reported.
+ *
+ * Tool by tool: the library keeps track of all that it has seen of one value, which for a large policy would be gigabytes.
  */
 export function shapeIssues(document: unknown): PolicyIssue[] {
-  const result = policySchema.safeParse(withNamesKept(document), { error: annotate, jitless: true });
-  return result.success ? [] : result.error.issues.flatMap((issue) => explain(issue, [], document));
+  const issuesOf = (schema: z.ZodType, value: unknown, at: readonly PropertyKey[]) => {
+    const result = schema.safeParse(withNamesKept(value), { error: annotate, jitless: true });
+    return result.success ? [] : result.error.issues.flatMap((issue) => explain(issue, at, document));
+  };
+  const tools = isFields(document) && isFields(document["tools"]) ? document["tools"] : undefined;
+  if (tools === undefined) return issuesOf(policySchema, document, []);
+  const issues = issuesOf(policySchema, Object.assign(Object.create(null), document, { tools: {} }), []);
+  for (const [name, rules] of Object.entries(tools)) issues.push(...issuesOf(namedParts.tool, rules, ["tools", keptName(name)]));
+  return issues;
 }
 
 /**
@@ -25,8 +35,12 @@ function withNamesKept(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withNamesKept);
   if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== null) return value;
   const copied: Record<string, unknown> = Object.create(null);
-  for (const [key, item] of Object.entries(value)) copied[/^\0*__proto__$/.test(key) ? `\0${key}` : key] = withNamesKept(item);
+  for (const [key, item] of Object.entries(value)) copied[keptName(key)] = withNamesKept(item);
   return copied;
+}
+
+function keptName(key: string): string {
+  return /^\0*__proto__$/.test(key) ? `\0${key}` : key;
 }
 
 function nameAsWritten(token: PropertyKey): PointerToken {
