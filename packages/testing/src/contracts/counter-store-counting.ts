@@ -82,6 +82,22 @@ export const countingCases: readonly CounterStoreCase[] = [
     },
   },
   {
+    name: "[no-over-admission] the largest limit holds to the millionth in every kind of window, and a position that no debit has gives nothing back",
+    clock: "any",
+    async run(subject, assert) {
+      const most = 9_000_000_000 * unit;
+      for (const [index, window] of [untilLater, sliding, lifetime, slots].entries()) {
+        const take = (amount: number) =>
+          subject.store.reserve([{ key: subject.key(`${index}`), window, amount, max: most }], subject.now());
+        const all = await take(most);
+        const over = await take(1);
+        if (all.granted) for (const indices of [[0], [1, -1, 0.5]]) await subject.store.settle(all.reservation, indices, subject.now());
+        const granted = [all, over, await take(most - 1), await take(2), await take(1), await take(1)].map((answer) => answer.granted);
+        assert.deepEqual(granted, [true, false, true, false, true, false], `in window ${index}`);
+      }
+    },
+  },
+  {
     name: "nothing fits a full counter but an amount of nothing",
     clock: "any",
     async run(subject, assert) {
@@ -217,6 +233,11 @@ export const countingCases: readonly CounterStoreCase[] = [
         "a{b}",
         "🙂",
         "",
+        "a\0",
+        "\0a",
+        "\ud800",
+        "\udc00",
+        "\ufffd",
         "a".repeat(1500),
         `${"a".repeat(1500)}b`,
       ];
