@@ -1,5 +1,6 @@
 import { type PolicyDocument, parsePolicy, type ToolRules } from "@holdpoint/core";
 import type { Category } from "@holdpoint/core/risk";
+import { jsonText } from "./visible-text.ts";
 
 /** What a person chose for one tool. */
 export type Choice = { readonly kind: "allow" | "approve" | "deny" | "hide" } | { readonly kind: "limit"; readonly perMinute: number };
@@ -49,7 +50,7 @@ export function policyTestFrom(policyFile: string, choices: ReadonlyMap<string, 
     rows(named("allow"), "%s is allowed", "(tool) => expect(policy).toAllow({ tool })"),
     limited.length === 0
       ? ""
-      : `test.each([\n${limited.map(([name, max]) => `  [${JSON.stringify(name)}, ${max}] as const,\n`).join("")}])("%s is allowed %i times a minute", (tool, max) => expect(policy).toAdmitExactly(max, { tool }));\n`,
+      : `test.each([\n${limited.map(([name, max]) => `  [${jsonText(name)}, ${max}] as const,\n`).join("")}])("%s is allowed %i times a minute", (tool, max) => expect(policy).toAdmitExactly(max, { tool }));\n`,
     rows(named("approve"), "%s waits for a person", "(tool) => expect(policy).toHold({ tool })"),
     rows(named("deny"), "%s is denied", "(tool) => expect(policy).toDeny({ tool })"),
     rows(named("hide"), "%s is hidden", '(tool) => expect(policy).toDeny({ tool }, { rule: "(hidden)" })'),
@@ -60,7 +61,7 @@ export function policyTestFrom(policyFile: string, choices: ReadonlyMap<string, 
 
 function rows(names: readonly string[], title: string, body: string): string {
   if (names.length === 0) return "";
-  return `test.each([\n${names.map((name) => `  ${JSON.stringify(name)},\n`).join("")}])(${JSON.stringify(title)}, ${body});\n`;
+  return `test.each([\n${names.map((name) => `  ${jsonText(name)},\n`).join("")}])(${JSON.stringify(title)}, ${body});\n`;
 }
 
 function importsOf(policyFile: string): string {

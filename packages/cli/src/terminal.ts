@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import { printable } from "@holdpoint/core";
 import stringWidth from "string-width";
 import { type ExitCode, exitCodes, Failure, type Issue } from "./failure.ts";
+import { jsonText } from "./visible-text.ts";
 
 /** Where a command reads and writes, and how it will end. Handed in, so that tests run commands without a process. */
 export interface Terminal {
@@ -26,12 +27,19 @@ export async function writeLine(stream: NodeJS.WritableStream, text: string): Pr
 }
 
 export function writeJson(terminal: Terminal, value: unknown): Promise<void> {
-  return writeLine(terminal.stdout, JSON.stringify(value, null, 2));
+  return writeLine(terminal.stdout, jsonText(value, 2));
 }
 
-/** A remark beside the output: it goes to stderr, so that stdout can be piped. */
+const longestText = 10_000;
+
+/** A line that may hold text from anywhere, with all that could move the cursor, colour or turn round what follows escaped; line feeds too. */
+export function safeLine(text: string): string {
+  return printable(text, longestText);
+}
+
+/** A remark beside the output: it goes to stderr, so that stdout can be piped. It may hold text from anywhere. */
 export function note(terminal: Terminal, text: string): Promise<void> {
-  return writeLine(terminal.stderr, text);
+  return writeLine(terminal.stderr, safeLine(text));
 }
 
 export function endWith(terminal: Terminal, exitCode: ExitCode): void {
@@ -69,9 +77,9 @@ function safeCell({ text, style }: Cell): Cell {
 export function startProgress(terminal: Terminal, text: string): { update(text: string): void; end(): void } {
   const { stderr } = terminal;
   // A line that the terminal would break could not be rewritten.
-  const fitting = (message: string) => message.slice(0, (stderr.columns ?? 80) - 1);
+  const fitting = (message: string) => safeLine(message).slice(0, (stderr.columns ?? 80) - 1);
   const show = (message: string) =>
-    void stderr.write(stderr.isTTY ? `\r\u001b[2K${styled(stderr, "dim", fitting(message))}` : `${message}\n`);
+    void stderr.write(stderr.isTTY ? `\r\u001b[2K${styled(stderr, "dim", fitting(message))}` : `${safeLine(message)}\n`);
   show(text);
   return {
     update: show,
@@ -82,13 +90,14 @@ export function startProgress(terminal: Terminal, text: string): { update(text: 
 /** Prints what ended the command, and gives the code to end with. */
 export async function reportFailure(terminal: Terminal, error: unknown, json: boolean): Promise<ExitCode> {
   if (!(error instanceof Failure)) {
-    await note(terminal, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    for (const line of text.split("\n")) await note(terminal, line);
     return exitCodes.unusable;
   }
   const { message, issues, exitCode } = error;
   if (json) await writeJson(terminal, { error: { message, issues } });
   else {
-    await note(terminal, `${styled(terminal.stderr, "red", "error:")} ${message}`);
+    await writeLine(terminal.stderr, `${styled(terminal.stderr, "red", "error:")} ${safeLine(message)}`);
     for (const issue of issues) await note(terminal, issueLine(issue));
   }
   return exitCode;

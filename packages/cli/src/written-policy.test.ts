@@ -3,9 +3,11 @@ import { readYaml } from "@holdpoint/core/import";
 import { expect, test } from "vitest";
 import { policyFrom, policyTestFrom } from "./chosen-policy.ts";
 import { recommendationFor } from "./recommended-policy.ts";
+import { jsonText } from "./visible-text.ts";
 import { writtenPolicy } from "./written-policy.ts";
 
-const hostile = 'x"; process.exit(1); //\n\u2028*/ evil';
+const hostile = 'x"; process.exit(1); //\n\u2028*/ evil \u202e\u200b\u009b2J\u{e0041}';
+const invisible = /[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/u;
 const list = {
   server: hostile,
   tools: [
@@ -21,6 +23,7 @@ for (const ending of ["json", "yaml"] as const) {
   test(`a policy written as ${ending} is read back as it was, whatever the server's texts hold`, () => {
     const { policy, comments } = recommendationFor(list);
     const text = writtenPolicy(`policy.${ending}`, policy, comments);
+    expect(text).not.toMatch(invisible);
     const read = ending === "json" ? parsePolicy(text) : parsePolicy(readYaml(text).value);
     expect(JSON.stringify(read)).toBe(JSON.stringify(parsePolicy(policy)));
   });
@@ -29,6 +32,7 @@ for (const ending of ["json", "yaml"] as const) {
 test("a policy written in TypeScript is the same document, with the reasons as comments on lines of their own", async () => {
   const { policy, comments } = recommendationFor(list);
   const text = writtenPolicy("policy.ts", policy, comments);
+  expect(text).not.toMatch(invisible);
   expect(text).toContain("// read (low): the name's verb is `get`");
   const script = text.replace(/^import .*$/gm, "").replace("export default definePolicy(", "export default (");
   const { default: written } = await import(`data:text/javascript,${encodeURIComponent(script)}`);
@@ -66,11 +70,23 @@ test("what was chosen is what the policy says, and what its test expects", () =>
     ] as const),
   );
   expect(text).toContain('import policy from "./desk.ts";');
-  expect(text).toContain(JSON.stringify(hostile));
+  expect(text).toContain(jsonText(hostile));
 });
 
 test("another ending is refused", () => {
   expect(() => writtenPolicy("policy.toml", { version: "1", default: "deny" }, { heading: "", tools: new Map() })).toThrow(
     "`.ts`, `.yaml` or `.json`",
   );
+});
+
+test("the test of a policy shows the names of tools as they can be read", () => {
+  const text = policyTestFrom(
+    "policy.json",
+    new Map([
+      [hostile, { kind: "allow" }],
+      [`${hostile}2`, { kind: "limit", perMinute: 3 }],
+    ] as const),
+  );
+  expect(text).not.toMatch(invisible);
+  expect(text).toContain("\\u202e");
 });

@@ -1,7 +1,8 @@
 import { extname } from "node:path";
-import type { PolicyDocument } from "@holdpoint/core";
-import { Document, isMap, isScalar, type Pair } from "yaml";
+import { type PolicyDocument, printable } from "@holdpoint/core";
+import { Document, isMap, isScalar, type Pair, visit } from "yaml";
 import { Failure } from "./failure.ts";
+import { hasInvisible, jsonText, visibleYaml } from "./visible-text.ts";
 
 /** What is said beside each tool of a written policy. */
 export interface PolicyComments {
@@ -15,6 +16,7 @@ export interface PolicyComments {
 
 /**
  * The text of a policy for a file of this name: `.ts`, `.yaml`, or `.json`, which has no comments and says in `description` alone what it is for.
+ * A person will read it over: names that a server made up are escaped, so that they hide nothing and turn no line round.
  *
  * @throws {Failure} for another kind of file, and for a policy with functions in anything but what it was written in.
  */
@@ -22,7 +24,7 @@ export function writtenPolicy(path: string, policy: PolicyDocument, comments: Po
   const document: PolicyDocument = JSON.parse(JSON.stringify(policy, refuseFunctions(path)));
   switch (extname(path).toLowerCase()) {
     case ".json":
-      return `${JSON.stringify(document, null, 2)}\n`;
+      return `${jsonText(document, 2)}\n`;
     case ".yaml":
     case ".yml":
       return yamlText(document, comments);
@@ -48,7 +50,14 @@ function yamlText(policy: PolicyDocument, { heading, tools }: PolicyComments): s
   for (const pair of isMap(named) ? (named.items as Pair[]) : []) commentOn(pair.key, tools);
   const hidden = document.get("hide") as { readonly items?: readonly unknown[] } | undefined;
   for (const name of hidden?.items ?? []) commentOn(name, tools);
-  return document.toString({ lineWidth: 140, flowCollectionPadding: true });
+  visit(document, {
+    Scalar(_, scalar) {
+      if (hasInvisible(String(scalar.value))) scalar.type = "QUOTE_DOUBLE";
+    },
+  });
+  // A quoted text stays on one line: no part of a name stands where it reads like a line of the policy.
+  const text = document.toString({ lineWidth: 140, flowCollectionPadding: true, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER });
+  return visibleYaml(text);
 }
 
 function commentOn(node: unknown, comments: ReadonlyMap<string, string>): void {
@@ -100,21 +109,23 @@ function lineComments(text: string, indent: string): string {
     ? ""
     : text
         .split("\n")
-        .map((line) => `${indent}// ${line}\n`)
+        .map((line) => `${indent}// ${printable(line, longestComment)}\n`)
         .join("");
 }
+
+const longestComment = 10_000;
 
 const identifier = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 
 /** In an object literal `__proto__: …` would set the prototype; only the computed key makes a property. */
 function propertyName(name: string): string {
   if (name === "__proto__") return '["__proto__"]';
-  return identifier.test(name) ? name : JSON.stringify(name);
+  return identifier.test(name) ? name : jsonText(name);
 }
 
 /** A value as TypeScript is written by hand: short ones on one line. */
 function literal(value: unknown, depth: number): string {
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  if (value === null || typeof value !== "object") return jsonText(value);
   const isList = Array.isArray(value);
   const parts = isList
     ? value.map((part) => literal(part, depth + 1))

@@ -4,7 +4,8 @@ import { type AuditCheckpoint, type AuditStats, auditStats, readAudit, verifyAud
 import { type Command, Option } from "commander";
 import { exitCodes, Failure, failureIn, reasonOf } from "../failure.ts";
 import { parseJson } from "../json-file.ts";
-import { endWith, styled, type Terminal, table, writeJson, writeLine } from "../terminal.ts";
+import { endWith, safeLine, styled, type Terminal, table, writeJson, writeLine } from "../terminal.ts";
+import { jsonText } from "../visible-text.ts";
 
 export function addAudit(program: Command, terminal: Terminal): void {
   const audit = program
@@ -32,7 +33,7 @@ export function addAudit(program: Command, terminal: Terminal): void {
       const found = await reading(files, () => verifyAudit(files, { checkpoints, publicKey }));
       if (!found.ok) endWith(terminal, exitCodes.findings);
       if (options.json) return writeJson(terminal, found);
-      for (const { file, line, problem } of found.problems) await writeLine(terminal.stdout, `${file}:${line}: ${printable(problem, 500)}`);
+      for (const { file, line, problem } of found.problems) await writeLine(terminal.stdout, safeLine(`${file}:${line}: ${problem}`));
       if (found.unlisted > 0) await writeLine(terminal.stdout, `… and ${found.unlisted} more`);
       for (const { file, line, bytes } of found.torn)
         await writeLine(terminal.stdout, `${file}:${line}: a last line of ${bytes} bytes was not finished, as a crash leaves it`);
@@ -54,7 +55,7 @@ export function addAudit(program: Command, terminal: Terminal): void {
       await reading(files, async () => {
         for await (const event of readAudit(files)) {
           if (!isWanted(event, options)) continue;
-          await writeLine(terminal.stdout, options.json ? JSON.stringify(event) : eventLine(terminal, event));
+          await writeLine(terminal.stdout, options.json ? jsonText(event) : eventLine(terminal, event));
         }
       });
     });
@@ -106,17 +107,17 @@ function isWanted(event: AuditEvent, { tool, server, outcome }: { tool?: string;
 function eventLine(terminal: Terminal, event: AuditEvent): string {
   const about =
     "tool" in event ? ` ${printable(event.server)}/${printable(event.tool)}` : "server" in event ? ` ${printable(event.server)}` : "";
-  return `${event.time} ${event.type}${about}${resultText(terminal, event)}`;
+  return `${printable(event.time)} ${printable(event.type)}${about}${resultText(terminal, event)}`;
 }
 
 function resultText(terminal: Terminal, event: AuditEvent): string {
   if (event.type === "decision") {
-    const outcome = styled(terminal.stdout, event.outcome === "allow" ? "green" : "red", event.outcome);
+    const outcome = styled(terminal.stdout, event.outcome === "allow" ? "green" : "red", printable(event.outcome));
     const keys = [...event.argumentKeys, ...(event.otherKeys > 0 ? [`${event.otherKeys} more`] : [])].join(", ");
     return ` (${printable(keys, 200)}) ${outcome}${event.rule === "" ? "" : ` by ${printable(event.rule, 300)}`}`;
   }
-  if (event.type === "outcome") return ` ${event.outcome}`;
-  return "approval" in event ? ` ${event.approval}${event.by === undefined ? "" : ` by ${printable(event.by)}`}` : "";
+  if (event.type === "outcome") return ` ${printable(event.outcome)}`;
+  return "approval" in event ? ` ${printable(event.approval)}${event.by === undefined ? "" : ` by ${printable(event.by)}`}` : "";
 }
 
 async function printStats(
@@ -125,7 +126,7 @@ async function printStats(
 ): Promise<void> {
   const out = (text: string) => writeLine(terminal.stdout, text);
   await out(
-    `${events} events${from === undefined ? "" : ` from ${from} to ${to}`}: ${allowed} allowed, ${denied} denied, ${anomalies} anomalies`,
+    `${events} events${from === undefined ? "" : ` from ${printable(from)} to ${printable(to ?? "")}`}: ${allowed} allowed, ${denied} denied, ${anomalies} anomalies`,
   );
   const counted = (counts: ReadonlyMap<string, number>) =>
     [...counts].sort((one, other) => other[1] - one[1]).map(([name, count]) => [String(count), name]);

@@ -7,7 +7,7 @@ import { exitCodes, Failure, type Issue } from "../failure.ts";
 import { listSource } from "../live-server.ts";
 import { type Drift, driftOf, lockName, readLock, readLockIfThere } from "../lock-file.ts";
 import { type PolicyFile, type PolicyFormat, policyFormats, readPolicyFile } from "../policy-file.ts";
-import { endWith, issueLine, startProgress, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
+import { endWith, issueLine, safeLine, startProgress, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
 
 interface Options {
   readonly against?: string;
@@ -135,7 +135,7 @@ async function print(terminal: Terminal, path: string, found: Found): Promise<vo
   const section = async (title: string, lines: readonly string[]) => {
     if (lines.length === 0) return;
     await heading(title);
-    for (const line of lines) await out(line);
+    for (const line of lines) await out(safeLine(line));
   };
   await section("what does not fit", found.issues.map(issueLine));
   await section("rules without effect", found.deadRules.map(deadLine));
@@ -155,7 +155,7 @@ async function print(terminal: Terminal, path: string, found: Found): Promise<vo
   const verdict = isFinding(found)
     ? styled(terminal.stdout, "red", "✗ look at the above")
     : styled(terminal.stdout, "green", "✓ nothing wrong found");
-  await out(`${verdict}: ${path}`);
+  await out(`${verdict}: ${safeLine(path)}`);
 }
 
 function deadLine({ tool, rule, state, by }: DeadRule): string {

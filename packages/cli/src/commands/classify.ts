@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { scanTools } from "../recommended-policy.ts";
 import { note, type Terminal, writeLine } from "../terminal.ts";
 import { readToolsFile } from "../tools-file.ts";
+import { jsonText } from "../visible-text.ts";
 
 export function addClassify(program: Command, terminal: Terminal): void {
   program
@@ -16,7 +17,7 @@ export function addClassify(program: Command, terminal: Terminal): void {
       for (const { name, risk } of scanTools({ tools, server: options.server ?? server })) {
         if (name === "") await note(terminal, "an entry of the list has no name, so that no policy can name it");
         const { category, level, score, signals, evidence } = risk;
-        await writeLine(terminal.stdout, JSON.stringify({ tool: name, category, level, score, signals, evidence }));
+        await writeLine(terminal.stdout, jsonText({ tool: name, category, level, score, signals, evidence }));
       }
     });
 }

@@ -8,7 +8,8 @@ import { exitCodes } from "../failure.ts";
 import { listSource } from "../live-server.ts";
 import { type PolicyFormat, policyFormats, readPolicyFile } from "../policy-file.ts";
 import type { SimulatedVerdict } from "../simulator.ts";
-import { endWith, startProgress, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
+import { endWith, safeLine, startProgress, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
+import { jsonText } from "../visible-text.ts";
 
 interface Options {
   readonly against?: string;
@@ -69,11 +70,11 @@ async function print(terminal: Terminal, question: string, { answer, findings }:
   for (const { tool, cause, witness, reason } of findings) {
     const name = tool === anyOtherTool ? "every tool that neither policy names" : tool;
     if (!witness) {
-      await out(`  ${name}, ${cause}: cannot tell: ${reason}`);
+      await out(safeLine(`  ${name}, ${cause}: cannot tell: ${reason}`));
       continue;
     }
-    await out(`  ${name}, ${cause}: ${verdictText(witness.before)} → ${verdictText(witness.after)}`);
-    await out(`    ${JSON.stringify(callOf(witness))}${witness.times > 1 ? `, made ${witness.times} times` : ""}`);
+    await out(safeLine(`  ${name}, ${cause}: ${verdictText(witness.before)} → ${verdictText(witness.after)}`));
+    await out(`    ${jsonText(callOf(witness))}${witness.times > 1 ? `, made ${witness.times} times` : ""}`);
   }
 }
 

@@ -15,8 +15,9 @@ import { listSource } from "../live-server.ts";
 import { type PolicyFile, type PolicyFormat, policyFormats, readPolicyFile } from "../policy-file.ts";
 import { readCall, readTime, type SimulatedCall } from "../simulated-call.ts";
 import { createSimulator, type SimulatedVerdict } from "../simulator.ts";
-import { type Style, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
+import { type Style, safeLine, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
 import type { ToolList } from "../tools-file.ts";
+import { jsonText } from "../visible-text.ts";
 
 interface Options {
   readonly tool: string;
@@ -79,13 +80,13 @@ async function print(terminal: Terminal, call: SimulatedCall, verdict: Simulated
   const out = (text: string) => writeLine(terminal.stdout, text);
   const style = (kind: Style, text: string) => styled(terminal.stdout, kind, text);
   await out(
-    `${style(outcomeStyles[verdict.outcome], verdict.outcome)} ${style("bold", call.tool)}${verdict.rule === "" ? "" : ` by ${verdict.rule}`}`,
+    `${style(outcomeStyles[verdict.outcome], verdict.outcome)} ${style("bold", safeLine(call.tool))}${verdict.rule === "" ? "" : ` by ${safeLine(verdict.rule)}`}`,
   );
-  if (verdict.message !== "") await out(`  the model is told: ${verdict.message}`);
-  if (verdict.detail !== undefined) await out(`  ${verdict.detail}`);
-  if (verdict.wouldPass) await out(`  ${describeBounds(verdict.wouldPass)}`);
+  if (verdict.message !== "") await out(safeLine(`  the model is told: ${verdict.message}`));
+  if (verdict.detail !== undefined) await out(safeLine(`  ${verdict.detail}`));
+  if (verdict.wouldPass) await out(safeLine(`  ${describeBounds(verdict.wouldPass)}`));
   for (const { rule, section, truth, conditions } of rules) {
-    await out(`\n${stops(section, truth) ? style("red", "✗") : style("green", "✓")} ${rule} is ${truth}`);
+    await out(`\n${stops(section, truth) ? style("red", "✗") : style("green", "✓")} ${safeLine(rule)} is ${truth}`);
     for (const condition of conditions) await printCondition(out, condition, 1);
   }
 }
@@ -100,11 +101,11 @@ async function printCondition(
   depth: number,
 ): Promise<void> {
   const saw = compared ? `, saw ${compared.saw === undefined ? "nothing" : shown(compared.saw)}` : "";
-  await out(`${"  ".repeat(depth)}${text} is ${truth}${saw}`);
+  await out(`${"  ".repeat(depth)}${safeLine(text)} is ${truth}${saw}`);
   for (const part of parts) await printCondition(out, part, depth + 1);
 }
 
 function shown(value: Json): string {
-  const text = JSON.stringify(value);
+  const text = jsonText(value);
   return text.length <= 200 ? text : `${text.slice(0, 200)}… (${text.length - 200} more)`;
 }

@@ -14,6 +14,7 @@ import { readText } from "../policy-file.ts";
 import { fileNames, filesFor, type PlannedFile } from "../project-files.ts";
 import { reasonFor, type ScannedTool, scanTools } from "../recommended-policy.ts";
 import { endWith, note, startProgress, type Terminal, writeJson } from "../terminal.ts";
+import { jsonText } from "../visible-text.ts";
 import { withServer } from "./lock.ts";
 import { toolTable } from "./scan.ts";
 import { readTimeout } from "./server-options.ts";
@@ -83,8 +84,7 @@ async function init(terminal: Terminal, options: Options, asking: Asking): Promi
   }
   const lock = await readLockIfThere(lockName);
   const drifted = Object.entries(pinned).filter(([name, tools]) => lock && (driftOf(lock, name, tools)?.length ?? 0) > 0);
-  if (Object.keys(pinned).length > 0)
-    files.push({ path: lockName, content: `${JSON.stringify(withServer(lock, pinTools(pinned)), null, 2)}\n` });
+  if (Object.keys(pinned).length > 0) files.push({ path: lockName, content: `${jsonText(withServer(lock, pinTools(pinned)), 2)}\n` });
   const written = await writeAll(
     terminal,
     files,

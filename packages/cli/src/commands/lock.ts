@@ -3,7 +3,8 @@ import { type Pins, pinTools, printable } from "@holdpoint/core";
 import type { Command } from "commander";
 import { exitCodes, Failure } from "../failure.ts";
 import { apartFromRepeated, type Drift, driftOf, lockName, readLockIfThere } from "../lock-file.ts";
-import { endWith, note, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
+import { endWith, note, safeLine, styled, type Terminal, writeJson, writeLine } from "../terminal.ts";
+import { jsonText } from "../visible-text.ts";
 import { listNamedServer, type ServerOptions, withServerOptions } from "./server-options.ts";
 
 interface Options extends ServerOptions {
@@ -38,7 +39,7 @@ export function addLock(program: Command, terminal: Terminal): void {
       const mustAccept = (drift?.length ?? 0) > 0 && !accept;
       if (mustAccept) endWith(terminal, exitCodes.findings);
       const write = !check && !mustAccept;
-      if (write) await writeFile(file, `${JSON.stringify(withServer(lock, pinTools({ [server]: once })), null, 2)}\n`);
+      if (write) await writeFile(file, `${jsonText(withServer(lock, pinTools({ [server]: once })), 2)}\n`);
       const found = drift ?? repeated;
       if (json) await writeJson(terminal, { server, tools: once.length + repeated.length, drift: found, written: write });
       else await print(terminal, options, once.length, found, write);
@@ -63,6 +64,9 @@ async function print(
     await writeLine(terminal.stdout, `${styled(terminal.stdout, "yellow", printable(tool))} ${problem}`);
   if (written) await note(terminal, `pinned ${count} tools of \`${server}\` in ${file}`);
   else if (drift.length === 0)
-    await writeLine(terminal.stdout, styled(terminal.stdout, "green", `✓ ${count} tools of \`${server}\` are as they were accepted`));
+    await writeLine(
+      terminal.stdout,
+      styled(terminal.stdout, "green", safeLine(`✓ ${count} tools of \`${server}\` are as they were accepted`)),
+    );
   else await note(terminal, `${file} is as it was: look at what has changed, then take it over with \`--accept\``);
 }

@@ -8,6 +8,7 @@ import type { SimulatedCall } from "../simulated-call.ts";
 import { createSimulator, type SimulatedVerdict, type SimulatorOptions } from "../simulator.ts";
 import { endWith, note, type Terminal, writeLine } from "../terminal.ts";
 import { readNamedTools } from "../tools-file.ts";
+import { jsonText } from "../visible-text.ts";
 
 interface Options {
   readonly policy?: readonly string[];
@@ -82,7 +83,7 @@ async function replay(terminal: Terminal, lines: AsyncIterable<string>, { simula
       if ("problem" in read) {
         endWith(terminal, exitCodes.unusable);
         await note(terminal, `line ${number}: ${read.problem}`);
-        if (!other) await writeLine(terminal.stdout, JSON.stringify(malformed(number, read.problem)));
+        if (!other) await writeLine(terminal.stdout, jsonText(malformed(number, read.problem)));
         continue;
       }
       for (const key of read.ignored.filter((each) => !strange.has(each))) {
@@ -90,7 +91,7 @@ async function replay(terminal: Terminal, lines: AsyncIterable<string>, { simula
         await note(terminal, `line ${number}: the key \`${key}\` is not read`);
       }
       const verdict = await simulate(read.call);
-      if (!other) await writeLine(terminal.stdout, JSON.stringify(verdict));
+      if (!other) await writeLine(terminal.stdout, jsonText(verdict));
       else await compare(terminal, number, read.call, verdict, await other(read.call));
     }
   } catch (error) {
@@ -127,7 +128,7 @@ async function compare(
   endWith(terminal, exitCodes.findings);
   const { at, ...rest } = call;
   const shown = { ...(at !== undefined && { at: new Date(at).toISOString() }), ...rest };
-  await writeLine(terminal.stdout, JSON.stringify({ line, call: shown, policy, other }));
+  await writeLine(terminal.stdout, jsonText({ line, call: shown, policy, other }));
 }
 
 function isMissing(error: unknown): boolean {
