@@ -77,6 +77,13 @@ test("[fail-closed] a required sink is waited for, and one that does not answer 
   );
 });
 
+test("a time that no timer can hold is waited for, and does not end at once", async () => {
+  for (const timeoutMs of [2 ** 31, Number.POSITIVE_INFINITY]) {
+    const sink: AuditSink = { required: true, write: () => new Promise((resolve) => setTimeout(resolve, 30)) };
+    expect(await createAuditTrail(sink, timeoutMs).write(canary())).toMatchObject({ failure: undefined, recorded: true });
+  }
+});
+
 test("[fail-closed] what failed open counts as recorded only once a sink has taken it", async () => {
   const refusing: AuditSink = { write: () => Promise.reject(new Error("no route")) };
   const trail = createAuditTrail(refusing, 50);

@@ -154,10 +154,12 @@ export function isPromise(value: unknown): value is Promise<unknown> {
   return value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
 }
 
-/** Rejects where `promise` has not settled after `ms` milliseconds. */
+/** Rejects where `promise` has not settled after `ms` milliseconds; never for `Infinity`. */
 export function within<T>(ms: number, promise: PromiseLike<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new HoldpointError("timeout", `no answer within ${ms} ms`)), ms);
+    const giveUp = () => reject(new HoldpointError("timeout", `no answer within ${ms} ms`));
+    // A timer holds at most 2^31 − 1 ms, and one that is longer fires at once.
+    const timer = ms < 2 ** 31 ? setTimeout(giveUp, ms) : undefined;
     promise.then(
       (value) => {
         clearTimeout(timer);

@@ -352,6 +352,17 @@ test("checkpoints are handed out as records come, and the last one on close", as
   expect(() => audit.write(canary())).toThrow(/closed/);
 });
 
+test("a checkpoint every thirty days, which no timer can hold, is not one every millisecond", async () => {
+  let kept = 0;
+  await using audit = jsonlAudit(scratch(), { checkpointEvery: { ms: 30 * 24 * 3_600_000 }, onCheckpoint: () => void kept++ });
+  for (let n = 0; n < 5; n++) {
+    audit.write(canary());
+    await audit.flush();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  expect(kept).toBe(0);
+});
+
 test("a checkpoint that could not be kept is written into the trail", async () => {
   const directory = scratch();
   const audit = jsonlAudit(directory, { onCheckpoint: () => Promise.reject(new Error("no route")) });

@@ -292,7 +292,7 @@ function turns(): <T>(task: () => Promise<T>) => Promise<T> {
   };
 }
 
-/** A timer that keeps no process alive. */
+/** A timer that keeps no process alive. It holds at most 2^31 − 1 ms, and one that is longer would fire at once, and without end. */
 function every(ms: number, task: () => Promise<void>): NodeJS.Timeout {
-  return setInterval(() => void task(), ms).unref();
+  return setInterval(() => void task(), Math.min(ms, 2 ** 31 - 1)).unref();
 }
