@@ -25,6 +25,7 @@ export default defineConfig({
   test: {
     include: [
       "packages/core/src/{approvals,audit,conditions,decision,guard,limits}/*.test.ts",
+      "packages/core/src/arguments/{redact,standard-schema-judge}.test.ts",
       "packages/core/src/policy/{check-against-tools,load-policy,merge-policies,predicate}.test.ts",
       "test/laws/{deny-wins,fail-closed,refused-spends-nothing,release,sent-is-checked,storm}.test.ts",
       "test/model/*.test.ts",

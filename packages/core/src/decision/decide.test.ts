@@ -308,6 +308,18 @@ test("[fail-closed] a schema of the server that cannot be used denies, unless th
   expect(outcomeOf({ inputSchema: true })).toMatchObject({ outcome: "allow", failedOpen: ["inputSchema"] });
 });
 
+test("what another validator says of a secret argument is kept back; of every other argument, and in words of our own, it is told", () => {
+  const refusalOf = (problem: { pointer: string; message: string; isForeign?: true }) => {
+    const definition = { state: "known", digest: "", judge: () => [problem], facts: {}, declared: new Set(), source: { name: "pay" } };
+    const document: PolicyDocument = { version: "1", default: "deny", tools: { pay: { audit: { secret: ["args.card"] } } } };
+    const denial = verdict(document, callOf("pay", { card: "4242", amount: "x" }), { definition: definition as unknown as Definition });
+    return denial.outcome === "deny" ? denial.message : denial.outcome;
+  };
+  expect(refusalOf({ pointer: "/card", message: "got 4242", isForeign: true })).not.toContain("4242");
+  expect(refusalOf({ pointer: "/amount", message: "got x", isForeign: true })).toContain("got x");
+  expect(refusalOf({ pointer: "/card", message: "is text" })).toContain("is text");
+});
+
 test("a rule reads the hour of the call, and the tool's name and server whether or not a definition is known", () => {
   const document: PolicyDocument = {
     version: "1",
