@@ -69,7 +69,7 @@ export const defects: Readonly<Record<string, Defect>> = {
   "the last entry of a list decides": {
     law: "deny-wins",
     file: "packages/core/src/policy/compile-policy.ts",
-    find: "denyIf: [...own.denyIf, ...shared.denyIf],",
+    find: "denyIf: both(own.denyIf, shared.denyIf),",
     replace: "denyIf: (own.denyIf.length > 0 ? own : shared).denyIf,",
     tests: ["packages/core/src/decision/decide.test.ts"],
   },
