@@ -16,14 +16,15 @@ const seeded = { setupFiles: ["./test/seed.ts"], env };
 /** Loading takes longer than most tests: the files of a worker share its modules, and none may rest on being the first to load one. */
 const shared = { ...seeded, isolate: false };
 
-/** These start many processes each, and take nearly as long as all others together: `pnpm check:processes` runs them, `npm test` does not. */
+/** These start many processes or compilers, and take nearly as long as all others together: `pnpm check:processes` runs them, `npm test` does not. */
 const startingProcesses = [
+  "packages/core/src/policy/{print-types,define-policy.editor}.test.ts",
   "test/{budgets,conformance}/*.test.ts",
   "test/cli/init.test.ts",
   "test/examples.test.ts",
-  "test/reporter.test.ts",
+  "test/{docs,reporter}.test.ts",
   "test/stores/no-over-admission.test.ts",
-  "test/testing/policy-coverage-reporter.test.ts",
+  "test/testing/{docs,policy-coverage-reporter}.test.ts",
 ];
 
 /** These put something else in the place of a module, which must not have been loaded before. */
@@ -37,7 +38,16 @@ export default defineConfig({
     maxWorkers: Math.max(4, availableParallelism()),
     coverage: { include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts", "**/*.test-d.ts"] },
     projects: [
-      { ...fromSource, test: { name: "packages", include: ["packages/*/src/**/*.test.ts"], exclude: isolated, ...shared, ...patience } },
+      {
+        ...fromSource,
+        test: {
+          name: "packages",
+          include: ["packages/*/src/**/*.test.ts"],
+          exclude: [...isolated, ...startingProcesses],
+          ...shared,
+          ...patience,
+        },
+      },
       { ...fromSource, test: { name: "isolated", include: isolated, ...seeded, ...patience } },
       {
         ...fromSource,
