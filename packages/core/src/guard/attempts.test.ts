@@ -220,3 +220,34 @@ test("a further attempt is asked about again where what the yes was bound to has
     expect(again).toMatchObject({ code: "approval_refused" });
   }
 });
+
+test("[nothing-leaves-unchecked] what was approved for a call covers no attempt of it that a person edits", async () => {
+  let asksAtNight = false;
+  const asked: [rules: readonly string[], amount: unknown][] = [];
+  const policy: PolicyDocument = {
+    version: "1",
+    default: "deny",
+    tools: {
+      pay: {
+        require_approval: [
+          { path: "args.amount", op: "gt", value: 100, name: "finance" },
+          { conditions: [{ predicate: "night", check: () => asksAtNight }], name: "night" },
+        ],
+      },
+    },
+  };
+  const guard = createGuard({
+    policy,
+    approve({ rules, arguments: { amount } }) {
+      asked.push([rules.map((rule) => rule.split("/").at(-1) as string), amount]);
+      return rules.some((rule) => rule.endsWith("night")) ? { approved: true, arguments: { amount: 9_000 } } : { approved: amount === 200 };
+    },
+  });
+  const request = { session: guard.session({ user: "ann" }), tool: "pay", arguments: { amount: 200 } };
+  const first = (await guard.admit(request)) as Admission;
+  asksAtNight = true;
+  expect(await guard.admit({ ...request, attemptOf: first })).toMatchObject({ outcome: "deny", code: "approval_refused" });
+  expect(await guard.admit({ ...request, seam: "transport" })).toMatchObject({ outcome: "allow" });
+  expect(await guard.admit({ ...request, seam: "transport" })).toMatchObject({ outcome: "deny", code: "approval_refused" });
+  expect(asked.filter(([rules]) => rules.includes("finance")).map(([, amount]) => amount)).toEqual([200, 9_000, 9_000]);
+});

@@ -145,8 +145,14 @@ const nothingApproved: ReadonlySet<string> = new Set();
 /** Whether a person has already said yes to this rule for this call, or for the open call that it goes on with. */
 export function isCovered(call: Passage, rule: CompiledApproval): boolean {
   const { within } = call;
-  if (within?.approved.has(rule.hash) && within.definition === digestOf(call.definition)) {
-    if (!rule.holdsFunction || within.policy === call.policy?.digest) return true;
+  if (within?.definition === digestOf(call.definition) && restsOnEarlierYes(call, rule)) {
+    if (!rule.holdsFunction || within?.policy === call.policy?.digest) return true;
   }
   return call.yeses.some(({ record }) => record.rules.some(({ hash }) => hash === rule.hash));
+}
+
+/** Whether a yes to this rule was given for the open call with these very arguments: one that a person has edited since is another call. */
+export function restsOnEarlierYes({ within, original, arguments: now }: Passage, rule: CompiledApproval): boolean {
+  if (!within?.approved.has(rule.hash)) return false;
+  return now === original || canonicalJson(now) === canonicalJson(within.arguments);
 }

@@ -10,7 +10,7 @@ import { CounterStoreError } from "../holdpoint-error.ts";
 import { formatAmount } from "../limits/amount.ts";
 import type { MaybePromise, Reservation, Reserved, Room } from "../limits/counter-store.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "../limits/limits.ts";
-import { isCovered, openToken } from "./open-calls.ts";
+import { isCovered, openToken, restsOnEarlierYes } from "./open-calls.ts";
 import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse, secretPaths } from "./passage.ts";
 import { digestOf } from "./session.ts";
 
@@ -41,7 +41,7 @@ export async function release(call: Passage, plan: Plan): Promise<Admission | Re
       await undo(call, taken, unsent);
       return "again";
     }
-    if (call.within && plan.approvals.some(({ hash }) => call.within?.approved.has(hash))) call.within.approvedMore = true;
+    if (call.within && plan.approvals.some((rule) => restsOnEarlierYes(call, rule))) call.within.approvedMore = true;
     if (isCancelled(call)) {
       await undo(call, taken, unsent);
       return await refuse(call, cancelled, { observed });
