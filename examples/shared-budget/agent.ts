@@ -1,5 +1,7 @@
-// One of the two agents: pays until nothing fits the shared budget, and tells its parent of each call in a line of JSON.
+// One of the two agents: pays until nothing fits the shared budget, and tells its parent of each call in a line of JSON. After its first payment it waits
+// until its parent closes its input.
 
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGuard } from "@holdpoint/core";
 import { redisStore } from "@holdpoint/stores/redis";
@@ -11,6 +13,8 @@ const client = new Redis(url);
 const guard = createGuard({ policy, store: redisStore({ client, prefix }), namespace: "shared-budget" });
 const session = guard.session({ tenant: "acme", agent });
 
+const goOn = text(process.stdin);
+
 let amount = 37;
 while (amount >= 1) {
   const payment = await guard.run({ session, tool: "pay", arguments: { amount, currency: "usd" } }, async (call) => {
@@ -19,6 +23,7 @@ while (amount >= 1) {
   });
   if ("value" in payment) {
     console.log(JSON.stringify({ agent, paid: payment.value }));
+    await goOn;
   } else {
     console.log(JSON.stringify({ agent, refused: amount, code: payment.outcome === "deny" ? payment.code : payment.outcome }));
     // What is left of the budget is spent in smaller amounts, down to the last dollar.

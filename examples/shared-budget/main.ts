@@ -25,6 +25,8 @@ try {
 let spent = 0;
 const paid = { ann: 0, bob: 0 };
 const refusals: string[] = [];
+// Neither goes on before the other has paid once, however long the machine takes to start a process: one that came late would find the budget spent.
+const bothHavePaid = Promise.withResolvers<void>();
 
 await Promise.all([runAgent("ann", "cyan"), runAgent("bob", "magenta")]);
 
@@ -40,8 +42,9 @@ await client.quit();
 async function runAgent(agent: keyof typeof paid, color: "cyan" | "magenta"): Promise<void> {
   const file = join(import.meta.dirname, "agent.ts");
   const child = spawn(process.execPath, ["--conditions=@holdpoint/source", file, url, prefix, agent], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "inherit"],
   });
+  void bothHavePaid.promise.then(() => child.stdin.end());
   const closed = once(child, "close");
   for await (const line of createInterface({ input: child.stdout })) {
     const told = JSON.parse(line) as { paid: number } | { refused: number; code: string };
@@ -49,6 +52,7 @@ async function runAgent(agent: keyof typeof paid, color: "cyan" | "magenta"): Pr
       paid[agent] += told.paid;
       spent += told.paid;
       say(agent, color, `paid $${told.paid}`.padEnd(14));
+      if (paid.ann > 0 && paid.bob > 0) bothHavePaid.resolve();
     } else {
       refusals.push(told.code);
       say(agent, color, styleText("red", `$${told.refused} refused`.padEnd(14)));
