@@ -151,6 +151,24 @@ test("[no-over-admission] a yes does not go back where a resend has left on it",
   expect(await guard.admit(request)).toMatchObject({ code: "no_approver" });
 });
 
+test("[no-over-admission] a call that tool or client believe unsent is not given back while its send has no outcome", async () => {
+  for (const seams of [["transport"], ["client", "transport"], ["transport", "client"]] as const) {
+    const { guard, session, audit } = setUp();
+    const request = { session, tool: "refund", arguments: { amount: 50 } } as const;
+    const tool = (await guard.admit({ ...request, approve: () => ({ approved: true }) })) as Admission;
+    for (const seam of seams) {
+      const admitted = (await guard.admit({ ...request, seam })) as Admission;
+      if (seam === "client") await admitted.settle({ kind: "unsent", reason: "a resend was refused" });
+    }
+    await tool.settle({ kind: "unsent", reason: "a resend was refused" });
+    expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["unknown"]);
+    expect(await guard.admit(request)).toMatchObject({ code: "no_approver" });
+    for (const outcome of ["allow", "allow", "deny"]) {
+      expect(await guard.admit({ ...request, arguments: { amount: 1, to: "old" } })).toMatchObject({ outcome });
+    }
+  }
+});
+
 test("[nothing-leaves-unchecked] a call that was admitted for one identity lets nothing pass under another of the same session", async () => {
   const policy: PolicyDocument = {
     version: "1",

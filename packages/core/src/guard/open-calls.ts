@@ -40,9 +40,8 @@ export function redeemToken(call: Passage): Admission | undefined {
       edited: [],
       call: token.callId,
       settle(outcome) {
-        // The transport is closer to the truth than the client.
-        if (spends === "sends") token.outcome = outcome;
-        else token.outcome ??= outcome;
+        if (spends === "sends") token.seenAtTransport = outcome;
+        else token.seenAtClient = outcome;
       },
     };
     if (token.approved.size > 0) standFor(token, admission);
@@ -90,9 +89,8 @@ function standFor(open: OpenCall, admission: Standing): void {
 }
 
 interface Token {
-  /** What the transport saw of the call. */
-  seen(): Outcome | undefined;
-  close(): void;
+  /** No seam redeems it any more. Answers how the call ended, where the tool seam takes it to have ended as `told`. */
+  close(told: Outcome): Outcome;
   /** No further attempt may rest on what was approved. False where one already does. */
   takeYesBack(): boolean;
   /** A later attempt may name this admission as the call that it goes on with. */
@@ -117,7 +115,8 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     entries: request.seam === "client" ? 1 : 0,
     sends: 0,
     attempt: call.within?.attempt ?? 1,
-    outcome: undefined,
+    seenAtTransport: undefined,
+    seenAtClient: undefined,
   };
   if (redeemable) {
     const others = openCalls.get(request.tool);
@@ -125,12 +124,12 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     else openCalls.set(request.tool, [token]);
   }
   return {
-    seen: () => token.outcome,
-    close() {
+    close(told) {
       const opened = openCalls.get(request.tool) ?? [];
       const index = opened.indexOf(token);
       if (index !== -1) opened.splice(index, 1);
       if (opened.length === 0) openCalls.delete(request.tool);
+      return endOf(token, told);
     },
     takeYesBack() {
       if (!token.approvedMore) token.approved = nothingApproved;
@@ -138,6 +137,13 @@ export function openToken(call: Passage, approved: readonly CompiledApproval[]):
     },
     standsFor: (admission) => standFor(token, admission),
   };
+}
+
+function endOf({ seenAtTransport, seenAtClient, sends }: OpenCall, told: Outcome): Outcome {
+  if (seenAtTransport) return seenAtTransport;
+  const believed = seenAtClient ?? told;
+  // A send without an outcome may have left, whatever those who wait for it believe.
+  return believed.kind === "unsent" && sends > 0 ? { ...believed, kind: "unknown" } : believed;
 }
 
 const nothingApproved: ReadonlySet<string> = new Set();

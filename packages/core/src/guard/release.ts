@@ -191,8 +191,7 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
     settle(told) {
       if (settled) return;
       settled = true;
-      const outcome = token?.seen() ?? told;
-      token?.close();
+      const outcome = token?.close(told) ?? told;
       // One yes is for one call: it goes back only where no attempt has left on it.
       if (outcome.kind === "unsent" && token?.takeYesBack() === false) taken.approvals.length = 0;
       else if (outcome.kind === "unsent" && call.resumes) call.resumes.taken = false;

@@ -48,8 +48,9 @@ export interface OpenCall {
   sends: number;
   /** The number of the newest attempt, from 1. */
   attempt: number;
-  /** What the transport saw, which is closer to the truth than what a tool wrapper can tell. */
-  outcome: Outcome | undefined;
+  /** What the transport saw of it, and what the client did: the closer to the wire, the closer to the truth. */
+  seenAtTransport: Outcome | undefined;
+  seenAtClient: Outcome | undefined;
 }
 
 /** An approved request whose call is being made by `resume`. The one equal call that picks it up uses its yes up, whatever asks by then. */
