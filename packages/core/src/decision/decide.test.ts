@@ -268,6 +268,33 @@ test("an amount that a limit cannot read would pass as a number within the limit
   expect(bounds("user")).toEqual(["limit_scope", undefined]);
 });
 
+test("of a list, what would pass are the values that pass, together with every value of another list, and nothing that is left out again", () => {
+  const bounds = (rules: object, args: Call["arguments"]) => {
+    const denial = verdict({ version: "1", default: "deny", tools: { pay: rules } } as PolicyDocument, callOf("pay", args));
+    return denial.outcome === "deny" ? denial.wouldPass : denial.outcome;
+  };
+  const currencies = { path: "args.currency", op: "in", value: ["usd", "eur", "chf"] };
+  const noEuros = { path: "args.currency", op: "eq", value: "eur" };
+  expect(bounds({ require: [currencies], deny_if: [noEuros] }, { currency: "gbp" })).toEqual({
+    arguments: [{ path: "args.currency", op: "in", value: ["usd", "chf"] }],
+  });
+  const oneOf = (path: string) => ({ path, op: "in", value: [1, 2] });
+  const bothTwo = { conditions: ["args.a", "args.b"].map((path) => ({ path, op: "eq", value: 2 })) };
+  expect(bounds({ require: [oneOf("args.a"), oneOf("args.b")], deny_if: [bothTwo] }, { a: 3, b: 3 })).toEqual({
+    arguments: [
+      { path: "args.a", op: "in", value: [1, 2] },
+      { path: "args.b", op: "in", value: [1] },
+    ],
+  });
+  const many = { path: "args.a", op: "in", value: Array.from({ length: 1_001 }, (_, index) => index) };
+  expect(bounds({ require: [many] }, { a: -1 })).toEqual({ arguments: [{ path: "args.a", op: "in", value: [0] }] });
+  const optional = {
+    deny_if: [{ path: "args.to", op: "not_in", value: ["ann"], when_missing: false }],
+    require_approval: [{ path: "args.to", op: "exists", value: true }],
+  };
+  expect(bounds(optional, { to: "eve" })).toEqual({ arguments: [{ path: "args.to", op: "exists", value: false }] });
+});
+
 test("what would pass is never a bound that the schema or another rule refuses", () => {
   const document: PolicyDocument = {
     version: "1",

@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from "../arguments/json-snapshot.ts";
-import { operandOf } from "../conditions/operators.ts";
-import { isPathError, parsePath, type Step } from "../conditions/path.ts";
+import { operandOf, operatorMeanings } from "../conditions/operators.ts";
+import { compileSteps, isPathError, type Path, parsePath } from "../conditions/path.ts";
 import { formatAmount } from "../limits/amount.ts";
 import type { CompiledLimit } from "../limits/limits.ts";
 import { type CompiledPolicy, toolsOf } from "../policy/compile-policy.ts";
@@ -14,10 +14,13 @@ export interface Bound {
   readonly value: Json;
 }
 
-/** Changes which, applied together, would let the call pass. Verified by deciding again, never guessed. */
+/**
+ * Changes which, applied together, would let the call pass. Verified by deciding again, never guessed: an order at its edge, a list at every value that it
+ * names.
+ */
 export interface Bounds {
   readonly arguments: readonly Bound[];
-  /** True where a person would still be asked. */
+  /** True where a person would still be asked, about some of the values of a list at least. */
   readonly asks?: true | undefined;
   /** Milliseconds to wait, where a limit lacks room. */
   readonly waitMs?: number | undefined;
@@ -27,24 +30,54 @@ type DecideAgain = (call: Call) => Denial | Plan;
 
 /** A call that fails for more reasons than this gets no bounds. */
 const mostSteps = 8;
+/** Lists are cut to the values that pass; beyond so many combinations of such values, to the one that was tried. */
+const mostCombinations = 1_000;
 
 /**
  * Looks for the arguments that would pass: it mends one rule that refuses or holds after another, by the literal that the rule compares with, and decides
  * each mended call again. `undefined` where it finds none; what it finds is a way, not every way.
  */
 export function findBounds(policy: CompiledPolicy, call: Call, denial: Denial, decideAgain: DecideAgain): Bounds | undefined {
-  const found = new Map<string, Bound>();
+  const found = new Map<string, Change>();
   let current = call;
   let verdict: Denial | Plan = denial;
   for (let step = 0; verdict.outcome !== "allow"; step++) {
     const mended: Mended | undefined = step < mostSteps ? mend(policy, current, verdict, decideAgain) : undefined;
-    if (!mended) return verdict.outcome === "hold" ? { arguments: [...found.values()], asks: true } : undefined;
+    if (!mended) {
+      if (verdict.outcome !== "hold") return undefined;
+      return { arguments: narrowed([...found.values()], current, (call) => decideAgain(call).outcome !== "deny"), asks: true };
+    }
     // A later bound on the same argument was found under the earlier one, and is the tighter.
-    for (const bound of mended.bounds) found.set(`${bound.path} ${bound.op}`, bound);
+    for (const change of mended.changes) found.set(`${change.bound.path} ${change.bound.op}`, change);
     current = mended.call;
     verdict = mended.verdict;
   }
-  return { arguments: [...found.values()] };
+  return { arguments: narrowed([...found.values()], current, (call) => decideAgain(call).outcome === "allow") };
+}
+
+/**
+ * The bounds that the mended call keeps to, one of a value that was left out in the end being none; with only those values in each list that pass together
+ * with every value that was kept in the lists before it.
+ */
+function narrowed(changes: readonly Change[], mended: Call, passes: (call: Call) => boolean): readonly Bound[] {
+  let combinations: readonly Call[] = [mended];
+  return changes
+    .filter((change) => keepsTo(mended.arguments, change))
+    .map((change) => {
+      const { bound, path } = change;
+      if (bound.op !== "in") return bound;
+      const listed = bound.value as readonly Json[];
+      const asked = combinations.length * listed.length > mostCombinations ? [compileSteps(path.steps)(mended.arguments) as Json] : listed;
+      const withValue = (call: Call, value: Json): Call => ({ ...call, arguments: apply(call.arguments, path.steps, value) });
+      const kept = asked.filter((value) => combinations.every((call) => passes(withValue(call, value))));
+      combinations = combinations.flatMap((call) => kept.map((value) => withValue(call, value)));
+      return { ...bound, value: kept };
+    });
+}
+
+function keepsTo(args: JsonObject, { bound: { op, value }, path }: Change): boolean {
+  const found = compileSteps(path.steps)(args);
+  return found === undefined ? op === "exists" : operatorMeanings[op].prepare(value, path)(found) === true;
 }
 
 /** The bounds as a sentence: `It would pass with args.amount ≤ 500.` */
@@ -64,15 +97,15 @@ const signs = { lte: "≤", lt: "<", gte: "≥", gt: ">", eq: "=" } as const;
 interface Mended {
   readonly call: Call;
   readonly verdict: Denial | Plan;
-  readonly bounds: readonly Bound[];
+  readonly changes: readonly Change[];
 }
 
 /** Tries each way to get past the rule that stops the call, and takes the first that does. */
 function mend(policy: CompiledPolicy, call: Call, verdict: Denial | Plan, decideAgain: DecideAgain): Mended | undefined {
   for (const changes of waysPast(policy, call, verdict)) {
-    const changed = { ...call, arguments: changes.reduce(apply, call.arguments) };
+    const changed = { ...call, arguments: changes.reduce((args, { path, value }) => apply(args, path.steps, value), call.arguments) };
     const next = decideAgain(changed);
-    if (isPast(verdict, next)) return { call: changed, verdict: next, bounds: changes.map(({ bound }) => bound) };
+    if (isPast(verdict, next)) return { call: changed, verdict: next, changes };
   }
   return undefined;
 }
@@ -110,7 +143,7 @@ function withinLimit({ limit, max }: CompiledLimit): readonly (readonly Change[]
 
 interface Change {
   readonly bound: Bound;
-  readonly steps: readonly Step[];
+  readonly path: Path;
   /** What the argument becomes to try the bound; `undefined` takes it away. */
   readonly value: Json | undefined;
 }
@@ -125,7 +158,7 @@ function changesFor(condition: Condition, wanted: boolean): readonly Change[] {
   if (isPathError(path) || path.root !== "args" || path.steps.some((step) => step.kind !== "name")) return [];
   return boundsFor(condition, wanted).map(([op, value, tried]) => ({
     bound: { path: condition.path, op, value },
-    steps: path.steps,
+    path,
     value: tried,
   }));
 }
@@ -152,8 +185,8 @@ function boundsFor(comparison: Comparison, wanted: boolean): readonly Candidate[
 
 const opposite: Readonly<Record<string, string | undefined>> = { gt: "lte", gte: "lt", lt: "gte", lte: "gt" };
 
-function apply(args: JsonObject, { steps, value }: Change): JsonObject {
-  const [step, ...rest] = steps;
+/** The arguments with another value at the end of the steps; `undefined` takes it away. */
+function apply(args: JsonObject, [step, ...rest]: Path["steps"], value: Json | undefined): JsonObject {
   if (step?.kind !== "name") return args;
   const copy: Record<string, Json> = { ...args };
   if (rest.length === 0) {
@@ -163,6 +196,6 @@ function apply(args: JsonObject, { steps, value }: Change): JsonObject {
   }
   const inner = Object.hasOwn(args, step.name) ? args[step.name] : {};
   if (inner === null || typeof inner !== "object" || Array.isArray(inner)) return args;
-  copy[step.name] = apply(inner as JsonObject, { bound: { path: "", op: "eq", value: null }, steps: rest, value });
+  copy[step.name] = apply(inner as JsonObject, rest, value);
   return copy;
 }
