@@ -43,6 +43,14 @@ test("keys that look like integers are sorted as text, as the RFC asks and engin
   expect(canonicalJson({ "9": 1, "10": 1 })).toBe('{"10":1,"9":1}');
 });
 
+test("objects of many keys are sorted as those of few", () => {
+  fc.assert(
+    fc.property(fc.dictionary(keys, fc.boolean(), { minKeys: 14, maxKeys: 40, noNullPrototype: true }), (value) => {
+      expect(canonicalJson(value)).toBe(canonicalize(value));
+    }),
+  );
+});
+
 test("`__proto__` is a key whose value counts", () => {
   const one = JSON.parse('{ "b": 1, "__proto__": { "x": 1 } }') as Json;
   const other = JSON.parse('{ "b": 1, "__proto__": { "x": 2 } }') as Json;
