@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { memoryAudit } from "../audit/audit.ts";
 import { createGuard, type GuardOptions } from "../guard/guard.ts";
-import type { CallRequest } from "../guard/passage.ts";
+import type { Admission, CallRequest } from "../guard/passage.ts";
 import { mergePolicies } from "../policy/merge-policies.ts";
 import type { PolicyDocument, ToolRules } from "../policy/policy-schema.ts";
 import { predicate } from "../policy/predicate.ts";
@@ -92,6 +92,52 @@ test("[nothing-leaves-unchecked] an editor's yes is for the edited call: what ot
   });
   expect(await widened.pay({ amount: 50, to: "bob" })).toMatchObject({ outcome: "allow", arguments: { amount: 90, to: "bob" } });
   expect(widened.asked).toEqual(["amount", "payee"]);
+});
+
+test("[decided-once] a yes to what a call was before another edit is used up with the call: the same call made again is asked about anew", async () => {
+  const payee = { path: "args.to", op: "neq", value: "owner", name: "payee" } as const;
+  const edits: Verdict[] = [
+    { approved: true, arguments: { amount: 50, to: "bob" } },
+    { approved: true, arguments: { amount: 9, to: "bob" } },
+  ];
+  const { guard, asked, pay, events } = desk([overTwenty, payee], (_, before) => edits[before] ?? { approved: false });
+  const called = { amount: 50, to: "owner" };
+  const made = (await pay(called)) as Admission;
+  expect([made.arguments, asked]).toEqual([{ amount: 9, to: "bob" }, ["amount", "payee"]]);
+  expect(await guard.approvals.list({ status: "approved" })).toEqual([]);
+  expect(events("approval.used")).toHaveLength(2);
+  expect(await pay(called)).toMatchObject({ code: "approval_refused" });
+  expect(asked).toEqual(["amount", "payee", "amount"]);
+  await made.settle({ kind: "unsent" });
+  expect(await pay(called)).toMatchObject({ outcome: "allow", arguments: { amount: 9, to: "bob" } });
+  expect(asked).toHaveLength(3);
+});
+
+test("[decided-once] a yes to a definition that changed before the call left is used up with the call", async () => {
+  let description = "Pays a bill";
+  const { guard, session, asked, pay } = desk([always], (_, before) => {
+    if (before === 0) become("Pays a bill, later");
+    return { approved: before < 2 };
+  });
+  const become = (text: string) => {
+    description = text;
+    catalog.invalidate();
+  };
+  const catalog = guard.catalog(session, undefined, async () => [{ name: "pay", description }]);
+  expect(await pay()).toMatchObject({ outcome: "allow" });
+  become("Pays a bill");
+  expect(await pay()).toMatchObject({ code: "approval_refused" });
+  expect(asked).toHaveLength(3);
+});
+
+test("[sent-is-checked] a mark that an editor left stands for the secret also where the policy that is current at release knows of none", async () => {
+  const withSecret = (secret: readonly string[]): PolicyDocument => ({ ...policyOf([always]), audit: { secret } });
+  const { guard, pay } = desk([always], never, { policy: withSecret(["args.pin"]), approvals: memoryApprovals(), approve: undefined });
+  await pay({ amount: 50, pin: "4242" });
+  const [pending] = await guard.approvals.list({ status: "pending" });
+  await guard.approvals.approve(pending?.id ?? "", { edited: { ...pending?.arguments, amount: 9 } });
+  guard.update(withSecret([]));
+  expect(await pay({ amount: 50, pin: "4242" })).toMatchObject({ outcome: "allow", arguments: { amount: 9, pin: "4242" } });
 });
 
 test("a host that replays is not asked about a call that an earlier, wider yes covers", async () => {

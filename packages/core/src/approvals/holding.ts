@@ -3,7 +3,16 @@ import { changedPointers, restoreSecrets } from "../arguments/redact.ts";
 import { isPromise, reasonOf } from "../audit/audit.ts";
 import type { Plan } from "../decision/decide.ts";
 import { cancelled, noApprover, refusedByPerson, stillPending, tooManyPending, unanswered } from "../decision/refusal.ts";
-import { asCall, causeOfSuspension, isCancelled, type Passage, type Question, type Refusing, secretPaths } from "../guard/passage.ts";
+import {
+  asCall,
+  causeOfSuspension,
+  isCancelled,
+  type Passage,
+  type Question,
+  type Refusing,
+  secretPaths,
+  type Yes,
+} from "../guard/passage.ts";
 import { lookAtLimits } from "../guard/release.ts";
 import { digestOf } from "../guard/session.ts";
 import { type CompiledApproval, toolsOf } from "../policy/compile-policy.ts";
@@ -17,6 +26,7 @@ import {
   forOneCall,
   readVerdict,
   requestOf,
+  secretsOf,
   type Verdict,
 } from "./approval-request.ts";
 import { type ApprovalRecord, approvalSession } from "./approval-store.ts";
@@ -27,7 +37,13 @@ export function dropStaleYeses(call: Passage): void {
   if (call.yeses.length === 0 || policy === undefined) return;
   const definition = digestOf(call.definition);
   const holdsFunction = toolsOf(policy, request.tool).some(({ approvals }) => approvals.some((rule) => rule.holdsFunction));
-  call.yeses = call.yeses.filter((yes) => yes.definition === definition && (!holdsFunction || yes.policy === policy.digest));
+  setAside(call, (yes) => yes.definition !== definition || (holdsFunction && yes.policy !== policy.digest));
+}
+
+/** Takes from a call the yeses that cover it no more. One that was widened is found again where it covers; any other has been used once the call leaves. */
+function setAside(call: Passage, isOver: (yes: Yes) => boolean): void {
+  call.spent = [...call.spent, ...call.yeses.filter((yes) => isOver(yes) && !yes.record.widened)];
+  call.yeses = call.yeses.filter((yes) => !isOver(yes));
 }
 
 /**
@@ -126,9 +142,10 @@ function accept(call: Passage, record: ApprovalRecord): undefined {
 }
 
 function edit(call: Passage, record: ApprovalRecord, edited: JsonObject): void {
-  call.arguments = restoreSecrets(edited, call.arguments, secretPaths(call));
-  // The editor's yes is for the edited call; what others said of the call before it covers no more. A yes that was widened is found again.
-  call.yeses = [];
+  // The marks are those that the editor was shown, whatever the policy keeps secret by now.
+  call.arguments = restoreSecrets(edited, call.arguments, secretsOf(record) ?? secretPaths(call));
+  // The editor's yes is for the edited call; what others said of the call before it covers no more.
+  setAside(call, () => true);
   if (call.resumes?.record.id === record.id) call.resumes.edited = true;
 }
 

@@ -10,6 +10,7 @@ import { publicPointer, redact, restoreSecrets } from "./redact.ts";
 
 const paths = (...texts: string[]) => texts.map((text) => parsePath(text) as Exclude<ReturnType<typeof parsePath>, { error: string }>);
 const secret = "sk-4242";
+const pan = "4242424242424242";
 
 /** What everybody but the tool gets to see of one call: sinks, the approver, the model and the operator. */
 async function seenOf(policy: Omit<PolicyDocument, "version" | "default">, args: unknown, verdict: Verdict = { approved: true }) {
@@ -59,6 +60,7 @@ test("no key inside of a secret is told by a problem with the arguments", async 
     { headers: { accept: { [secret]: 1 } } },
     { headers: [{ [secret]: 1 }] },
     { headers: { accept: `${secret}\ud800`, [secret]: "\ud800" } },
+    { headers: [{ [secret]: "\ud800" }] },
   ]) {
     const { refusal, text } = await seenOf(
       { tools: { pay: { arguments: { properties: { headers } }, audit: { secret: ["args.headers"] } } } },
@@ -66,6 +68,21 @@ test("no key inside of a secret is told by a problem with the arguments", async 
     );
     expect(refusal?.detail).toContain("`/headers`");
     expect(text).not.toContain(secret);
+  }
+});
+
+test("no key inside of a secret is told where arguments that could not be read have another shape than its path says", async () => {
+  for (const [path, args, place] of [
+    ["args.card.number", { card: [{ [secret]: Number.NaN }] }, "/card"],
+    ["args.cards[*].number", { cards: { [secret]: { x: Number.NaN } } }, "/cards"],
+    ["args.cards[*].number", { cards: { [pan]: { x: Number.NaN } } }, "/cards"],
+    ["args.cards[1]", { cards: { [secret]: Number.NaN } }, "/cards"],
+    ["args.cards[1]", { cards: [{ brand: Number.NaN }] }, "/cards/0/brand"],
+    ["args.card.number", { card: { brand: [{ x: Number.NaN }] } }, "/card/brand/0/x"],
+  ] as const) {
+    const { refusal, text } = await seenOf({ audit: { secret: [path] } }, args);
+    expect(refusal?.detail).toContain(`\`${place}\``);
+    for (const hidden of [secret, pan]) expect(text).not.toContain(hidden);
   }
 });
 

@@ -89,7 +89,12 @@ function depthOfSecret(steps: readonly Step[], tokens: readonly string[], args: 
     const step = steps[depth];
     if (step === undefined || (value !== undefined && !canHold(value, step))) return depth;
     const token = tokens[depth];
-    if (token === undefined || !names(step, token)) return Number.POSITIVE_INFINITY;
+    if (token === undefined) return Number.POSITIVE_INFINITY;
+    if (!names(step, token)) {
+      // Of a value that could not be read the token alone tells the shape.
+      const isOfOtherShape = value === undefined && isIndex(token) === (step.kind === "name");
+      return isOfOtherShape ? depth : Number.POSITIVE_INFINITY;
+    }
     if (value !== undefined) value = Array.isArray(value) ? value[Number(token)] : ownValue(value, (step as { name: string }).name);
   }
   return Number.POSITIVE_INFINITY;
@@ -97,9 +102,14 @@ function depthOfSecret(steps: readonly Step[], tokens: readonly string[], args: 
 
 /** Pointers are made to be read: a long or unprintable key of theirs is cut and escaped. */
 function names(step: Step, token: string): boolean {
-  if (step.kind === "elements") return true;
+  if (step.kind === "elements") return isIndex(token);
   if (step.kind === "index") return token === String(step.index);
   return token === jsonPointer([step.name]).slice(1) || token === jsonPointer([shown(step.name)]).slice(1);
+}
+
+/** No list that is read has more elements; a longer number is somebody's key. */
+function isIndex(token: string): boolean {
+  return /^(0|[1-9][0-9]{0,5})$/.test(token);
 }
 
 function canHold(value: Json, step: Step): boolean {

@@ -129,7 +129,7 @@ export interface GuardParts {
 }
 
 /** A person's yes, and what it was given for besides the arguments: where that has changed, it covers nothing. */
-interface Yes {
+export interface Yes {
   readonly record: ApprovalRecord;
   readonly definition: string | undefined;
   readonly policy: string | undefined;
@@ -148,6 +148,8 @@ export interface Passage {
   policy: CompiledPolicy | undefined;
   /** What persons have approved for this call so far. Used up together, at release. */
   yeses: readonly Yes[];
+  /** What persons have approved of the call as it was before: it covers nothing any more, and is used up with the call all the same. */
+  spent: readonly Yes[];
   /** The open call of a tool seam whose further sends this is: what was approved there is not asked again. */
   within: OpenCall | undefined;
   /** The approved request that this call is made for: its yes is used up with it, also where nobody is asked any more. */
@@ -170,6 +172,7 @@ export function openPassage(request: CallRequest, server: string, guard: GuardPa
     definition: { state: "not_needed" },
     policy: undefined,
     yeses: [],
+    spent: [],
     within: undefined,
     resumes: undefined,
   };

@@ -34,7 +34,7 @@ export async function release(call: Passage, plan: Plan): Promise<Admission | Re
     if (reserved.refusal) return await refuse(call, reserved.refusal, { observed: plan.observed });
     const observed = plan.observed.length > 0 || plan.observedDebits.length === 0 ? plan.observed : await chargeObserved(call, plan, taken);
     if (
-      ((call.yeses.length > 0 || call.resumes) && !(await useApprovals(call, taken))) ||
+      ((call.yeses.length > 0 || call.spent.length > 0 || call.resumes) && !(await useApprovals(call, taken))) ||
       isStale(call) ||
       !plan.approvals.every((rule) => isCovered(call, rule))
     ) {
@@ -143,13 +143,14 @@ async function chargeObserved(call: Passage, plan: Plan, taken: Taken): Promise<
   return refusal ? [{ outcome: "deny", ...refusal, evaluated: [], explains: false }] : [];
 }
 
-/** Takes one use of every yes, and of the one that is resumed. False where one is gone: it covers nothing any more. */
+/** Takes one use of every yes, and of the one that is resumed. False where one is gone that the call rests on: it covers nothing any more. */
 async function useApprovals(call: Passage, taken: Taken): Promise<boolean> {
   const { resumes } = call;
-  for (const id of new Set([...(resumes ? [resumes.record.id] : []), ...call.yeses.map(({ record }) => record.id)])) {
+  const needed = new Set([...(resumes ? [resumes.record.id] : []), ...call.yeses.map(({ record }) => record.id)]);
+  for (const id of new Set([...needed, ...call.spent.map(({ record }) => record.id)])) {
     const used = await call.guard.approvals.consume(id, call.guard.now());
     if (used) taken.approvals.push(used);
-    else {
+    else if (needed.has(id)) {
       call.yeses = call.yeses.filter(({ record }) => record.id !== id);
       if (resumes?.record.id === id) resumes.gone = true;
       return false;
