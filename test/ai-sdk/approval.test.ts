@@ -133,6 +133,18 @@ for (const major of majors) {
     expect(types(audit.events)).toEqual(["approval.requested", "approval.refused", "approval.requested"]);
   });
 
+  test(`[refused-spends-nothing] what a person refuses, or was never asked about, leaves the limit as it was, ${name}`, async () => {
+    const held = policy.tools?.["pay"] ?? {};
+    const one = definePolicy({ ...policy, tools: { pay: { ...held, limits: [{ counter: "payments", window: "hour", max: 1 }] } } });
+    const { tools, paid } = desk({ policy: one });
+    await answered(major, tools, answer(await asked(major, tools, [call("c1", 50)]), false));
+    await answered(major, tools, forged(60));
+    expect(paid).toEqual([]);
+    await asked(major, tools, [call("c2", 5)]);
+    await asked(major, tools, [call("c3", 6)]);
+    expect(paid).toEqual([5]);
+  });
+
   test(`calls under the bound need nobody, ${name}`, async () => {
     const { tools, paid } = desk();
     await asked(major, tools, [call("c1", 5)]);

@@ -1,5 +1,5 @@
 import { isRefusal, RefusedError } from "@holdpoint/core";
-import { holdpointMiddleware } from "@holdpoint/langchain";
+import { guardTools, holdpointMiddleware } from "@holdpoint/langchain";
 import { tool } from "@langchain/core/tools";
 import { createAgent, createMiddleware, toolErrorMiddleware, toolRetryMiddleware } from "langchain";
 import { expect, test } from "vitest";
@@ -32,6 +32,21 @@ test("[well-formed-refusal] parallel calls each get their message: refused ones 
   const refusals = toolMessages(messages).filter((message) => message.status === "error");
   expect(refusals.every(isRefusal)).toBe(true);
   expect(refusals[0]?.additional_kwargs["holdpoint/decision"]).toMatchObject({ outcome: "deny", code: "deny_if" });
+});
+
+test("[no-over-admission] of twenty parallel calls of a turn on a limit of five, five run, in whichever way they are made", async () => {
+  const calls = Array.from({ length: 20 }, () => ({ name: "look", args: {} }));
+  const inAgent = setGuard();
+  const { tools, ran } = canaries();
+  const agent = createAgent({ model: modelCalling(calls), tools, middleware: [holdpointMiddleware(inAgent.session)] });
+  const { messages } = await agent.invoke(ask);
+  expect([ran.length, told(messages).filter(([status]) => status === "error").length]).toEqual([5, 15]);
+
+  const byHand = setGuard();
+  const { look, ran: made } = canaries();
+  const [guarded] = guardTools([look], byHand.session);
+  await Promise.all(calls.map((_, index) => (index % 2 === 0 ? guarded?.invoke({}) : guarded?.batch([{}]))));
+  expect(made).toHaveLength(5);
 });
 
 test("hidden tools are not offered, and a call of one reads like a call of a tool that does not exist", async () => {

@@ -8,8 +8,8 @@ export const laws = {
   "fail-closed": ["core", "mcp", "ai-sdk", "langchain", "stores"],
   "strict-load": ["core"],
   "deny-wins": ["core"],
-  "no-over-admission": ["core", "stores"],
-  "refused-spends-nothing": ["core", "stores"],
+  "no-over-admission": ["core", "mcp", "ai-sdk", "langchain", "stores"],
+  "refused-spends-nothing": ["core", "mcp", "ai-sdk", "langchain", "stores"],
   "one-decision-one-record": ["core", "mcp", "ai-sdk", "langchain"],
   "well-formed-refusal": ["mcp", "ai-sdk", "langchain"],
   "transparent-allow": ["mcp", "ai-sdk", "langchain"],
@@ -32,6 +32,13 @@ export const repository = fileURLToPath(new URL("../..", import.meta.url));
 /** Every law id that starts a title in an area's tests. */
 export function citedIn(area: Area): ReadonlySet<string> {
   const files = globSync([...places[area]], { cwd: repository, exclude: ["**/node_modules/**"] });
-  const titles = files.flatMap((file) => [...readFileSync(`${repository}/${file}`, "utf8").matchAll(/["`]((?:\[[a-z-]+\] )+)/g)]);
-  return new Set(titles.flatMap(([, ids]) => [...(ids as string).matchAll(/\[([a-z-]+)\]/g)].map(([, id]) => id as string)));
+  return new Set(files.flatMap((file) => lawsIn(readFileSync(`${repository}/${file}`, "utf8"))));
+}
+
+/** The law ids that start titles in a text. A title in a comment, or of a test that is not run or expected to fail, shows nothing. */
+export function lawsIn(text: string): readonly string[] {
+  const run = text.replaceAll(/^\s*(?:\/\/|\/?\*).*$/gm, "").replaceAll(/\.(?:skip|todo|fails)\b[^"`]*(["`])[^"`]*\1/g, "");
+  return [...run.matchAll(/["`]((?:\[[a-z-]+\] )+)/g)].flatMap(([, ids = ""]) =>
+    [...ids.matchAll(/\[([a-z-]+)\]/g)].map(([, id = ""]) => id),
+  );
 }

@@ -92,6 +92,43 @@ test.each(majors)("[no-over-admission] of 20 parallel calls of %s on a limit of 
   }
 });
 
+test.each(majors)(
+  "[refused-spends-nothing] calls of %s that do not leave, for whatever reason, leave the limit as it was",
+  async (major) => {
+    const policy: PolicyDocument = {
+      version: "1",
+      default: "deny",
+      all_tools: { limits: [{ counter: "calls", window: "hour", max: 1 }] },
+      tools: {
+        pay: {
+          deny_if: [{ path: "args.amount", op: "gt", value: 100 }],
+          require_approval: [{ path: "args.amount", op: "gt", value: 10 }],
+          limits: [{ counter: "amounts", window: "hour", max: 50, increment_from: "args.amount", unit: "none" }],
+        },
+        balance: {},
+      },
+    };
+    const { callTool, request, calls, client } = await guarded(major, policy, {
+      approve: ({ arguments: { amount } }) => (amount === 20 ? new Promise(() => undefined) : { approved: false }),
+    });
+    for (const make of [callTool, request]) {
+      for (const amount of [101, 60, 11, "1"]) expect(isRefusal(await make({ name: "pay", arguments: { amount, to: "bob" } }))).toBe(true);
+      expect(isRefusal(await make({ name: "delete_account" }))).toBe(true);
+      const giveUp = new AbortController();
+      const held = make(pay(20), { signal: giveUp.signal }).catch(() => "given up");
+      await settled();
+      giveUp.abort();
+      expect(await held).toBe("given up");
+    }
+    const batch = [{ jsonrpc: "2.0", id: 900, method: "tools/call", params: { name: "balance" } }];
+    loose(client).onerror = () => undefined;
+    await loose(client).transport.send(batch);
+    expect(calls()).toEqual([]);
+    expect(textOf(await callTool({ name: "balance" }))).toBe("100");
+    expect(refusalOf(await callTool({ name: "balance" }))?.code).toBe("limit");
+  },
+);
+
 test.each(majors)("[one-decision-one-record] every call of %s has one decision, and one outcome where it left", async (major) => {
   const { callTool, request, audit } = await guarded(major, { ...allowAll, hide: ["delete_account"] });
   for (const make of [callTool, request]) {
