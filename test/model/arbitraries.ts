@@ -43,6 +43,7 @@ const urls = [
   "http://[::1]:80/",
   "http://[0:0::1]/",
   "http://[::ffff:127.0.0.1]/",
+  "http://[::7f00:1]/",
   "https://éxample.com",
   "https://xn--xample-9ua.com",
   "https://xn--a/",
@@ -61,6 +62,7 @@ const addresses = [
   "2001:db8::5",
   "2001:db9::",
   "::ffff:10.0.0.1",
+  "::a00:1",
   "10.1",
   "fe80::1%0",
 ];

@@ -105,6 +105,8 @@ function addressOf(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
     return ipaddr.IPv4.parse(text);
   if (!/^[0-9a-f:]+$/i.test(text) || !ipaddr.IPv6.isValid(text)) return undefined;
   const address = ipaddr.IPv6.parse(text);
+  const bytes = address.toByteArray().join(".");
+  if (bytes.startsWith("0.".repeat(12)) && !bytes.startsWith("0.".repeat(14))) return undefined;
   return ["ipv4Mapped", "rfc6145", "rfc6052", "6to4", "teredo"].includes(address.range()) ? undefined : address;
 }
 

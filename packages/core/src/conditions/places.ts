@@ -91,7 +91,7 @@ export type Network = readonly [Address, number];
 
 /**
  * Whether an IP literal lies in one of the networks (`10.0.0.0/8`, `2001:db8::/32`, or one address). Unknown where it is no dotted IPv4 address
- * without leading zeros and no IPv6 address without zone, and where an IPv6 address stands for an IPv4 one (mapped, translated, 6to4, Teredo).
+ * without leading zeros and no IPv6 address without zone, and where an IPv6 address stands for an IPv4 one (compatible, mapped, translated, 6to4, Teredo).
  */
 export function isAddressIn(actual: string, networks: readonly Network[]): Placed {
   const address = addressOf(actual);
@@ -124,5 +124,10 @@ function addressOf(text: string): Address | undefined {
   if (dottedDecimal.test(text)) return ipaddr.IPv4.parse(text);
   if (!/^[0-9a-fA-F:]+$/.test(text) || !ipaddr.IPv6.isValid(text)) return undefined;
   const address = ipaddr.IPv6.parse(text);
-  return disguises.includes(address.range()) ? undefined : address;
+  return disguises.includes(address.range()) || isCompatible(address) ? undefined : address;
+}
+
+/** `::10.0.0.1`, which is also written `::a00:1` (RFC 4291, section 2.5.5.1). `::` and `::1` are addresses of their own. */
+function isCompatible({ parts }: ipaddr.IPv6): boolean {
+  return parts.slice(0, 6).every((part) => part === 0) && parts[6] !== 0;
 }
