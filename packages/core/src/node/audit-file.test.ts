@@ -57,6 +57,23 @@ test("a later file of an audit is not begun anew under its own name", async () =
   expect(() => jsonlAudit(audit.file)).toThrow(/is file 2 of an audit that begins under another name/);
 });
 
+test("audits behind links to files with other endings stay apart, whatever number of files they have", async () => {
+  const directory = scratch();
+  const links = ["a", "b"].map((name) => {
+    const link = join(directory, `${name}.jsonl`);
+    writeFileSync(join(directory, `of-${name}.log`), "");
+    symlinkSync(join(directory, `of-${name}.log`), link);
+    return link;
+  });
+  for (let round = 0; round < 2; round++) for (const link of links) await write(link, ["x", "y"], { maxBytes: 1 });
+  for (const name of ["a", "b"]) {
+    const files = readdirSync(directory).filter((file) => file.startsWith(`of-${name}.log`));
+    const paths = files.map((file) => join(directory, file));
+    expect(await toolsIn(paths)).toEqual(["x", "y", "x", "y"]);
+    expect(await verifyAudit(paths)).toMatchObject({ ok: true, problems: [] });
+  }
+});
+
 test("[fail-closed] a link to an audit is that audit, which is written already", async () => {
   const directory = scratch();
   const file = join(directory, "audit.jsonl");

@@ -19,7 +19,7 @@ export interface ChainNames {
  */
 export function chainNames(path: string): ChainNames {
   const first = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
-  const base = first.slice(0, -".jsonl".length);
+  const base = first.replace(/\.jsonl$/, "");
   const nameOf = (nth: number) => (nth === 1 ? first : `${base}-${String(nth).padStart(4, "0")}.jsonl`);
   const number = numberIn(first);
   if (number !== undefined && number !== 1) {
