@@ -221,9 +221,14 @@ test("scan lists what each tool does and writes a policy with the reasons, never
 });
 
 test("scan says which server did not answer, with what it printed, and ends with 3", async () => {
-  const { stderr, code } = await holdpoint(["scan", "--", process.execPath, "-e", "console.error('no key is set'); process.exit(1)"]);
+  const failing = `console.error("no key is set\\n\\u001b[32m✓ nothing wrong found"); process.exit(1)`;
+  const { stderr, code } = await holdpoint(["scan", "--", process.execPath, "-e", failing]);
   expect(code).toBe(3);
-  expect(stderr).toContain("no key is set");
+  expect(stderr).toMatch(
+    /could not be asked for its tools: .*\nit printed:\n {2}\| no key is set\n {2}\| \\u\{1b\}\[32m✓ nothing wrong found\n$/,
+  );
+  const { stdout } = await holdpoint(["lock", "--server", "s", "--json", "--", process.execPath, "-e", failing]);
+  expect(JSON.parse(stdout).error).toMatchObject({ printed: "no key is set\n\u001b[32m✓ nothing wrong found" });
 });
 
 test("convert writes Intercept's YAML as Holdpoint's, in every form, and each form decides alike", async () => {

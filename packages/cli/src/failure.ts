@@ -32,14 +32,22 @@ export class Failure extends Error {
   override name = "Failure";
   readonly exitCode: ExitCode;
   readonly issues: readonly Issue[];
+  /** What the program that failed us had printed, line feeds and all; `undefined` where it printed nothing, or none was started. */
+  readonly printed: string | undefined;
 
   constructor(
     message: string,
-    options: { readonly exitCode?: ExitCode; readonly issues?: readonly Issue[]; readonly cause?: unknown } = {},
+    options: {
+      readonly exitCode?: ExitCode;
+      readonly issues?: readonly Issue[];
+      readonly printed?: string | undefined;
+      readonly cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.exitCode = options.exitCode ?? exitCodes.unusable;
     this.issues = options.issues ?? [];
+    this.printed = options.printed;
   }
 }
 

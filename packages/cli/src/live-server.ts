@@ -107,10 +107,10 @@ async function listOver(
     const { name: server, version } = client.getServerVersion() ?? {};
     return { tools, server, version };
   } catch (error) {
-    const said = printed();
     const reason = signal.aborted ? "it did not answer in time" : reasonOf(error);
-    throw new Failure(`\`${name}\` could not be asked for its tools: ${reason}${said === "" ? "" : `\nit printed:\n${said}`}`, {
+    throw new Failure(`\`${name}\` could not be asked for its tools: ${reason}`, {
       exitCode: exitCodes.unreachable,
+      printed: printed() || undefined,
       cause: error,
     });
   } finally {

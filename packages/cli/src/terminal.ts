@@ -42,6 +42,13 @@ export function note(terminal: Terminal, text: string): Promise<void> {
   return writeLine(terminal.stderr, safeLine(text));
 }
 
+/** What another program printed. Its lines are marked, so that none of them reads like one of ours. */
+export async function notePrinted(terminal: Terminal, printed: string | undefined): Promise<void> {
+  if (printed === undefined) return;
+  await note(terminal, "it printed:");
+  for (const line of printed.split(/\r?\n/)) await note(terminal, `  | ${line}`);
+}
+
 export function endWith(terminal: Terminal, exitCode: ExitCode): void {
   terminal.exitCode = Math.max(terminal.exitCode, exitCode) as ExitCode;
 }
@@ -94,11 +101,12 @@ export async function reportFailure(terminal: Terminal, error: unknown, json: bo
     for (const line of text.split("\n")) await note(terminal, line);
     return exitCodes.unusable;
   }
-  const { message, issues, exitCode } = error;
-  if (json) await writeJson(terminal, { error: { message, issues } });
+  const { message, issues, printed, exitCode } = error;
+  if (json) await writeJson(terminal, { error: { message, issues, printed } });
   else {
     await writeLine(terminal.stderr, `${styled(terminal.stderr, "red", "error:")} ${safeLine(message)}`);
     for (const issue of issues) await note(terminal, issueLine(issue));
+    await notePrinted(terminal, printed);
   }
   return exitCode;
 }

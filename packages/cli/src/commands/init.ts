@@ -13,7 +13,7 @@ import { type ConfiguredServer, findServers } from "../mcp-configs.ts";
 import { readText } from "../policy-file.ts";
 import { fileNames, filesFor, type PlannedFile } from "../project-files.ts";
 import { reasonFor, type ScannedTool, scanTools } from "../recommended-policy.ts";
-import { endWith, note, startProgress, type Terminal, writeJson } from "../terminal.ts";
+import { endWith, note, notePrinted, startProgress, type Terminal, writeJson } from "../terminal.ts";
 import { jsonText } from "../visible-text.ts";
 import { withServer } from "./lock.ts";
 import { toolTable } from "./scan.ts";
@@ -106,6 +106,7 @@ async function listTools(terminal: Terminal, server: ConfiguredServer, timeoutMs
     progress.end();
     endWith(terminal, exitCodes.unreachable);
     await note(terminal, `${server.name} is left out: ${error.message}`);
+    await notePrinted(terminal, error.printed);
     return undefined;
   } finally {
     progress.end();
