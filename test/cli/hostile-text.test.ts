@@ -8,7 +8,7 @@ const cwd = mkdtempSync(join(tmpdir(), "holdpoint-text-"));
 afterAll(() => rmSync(cwd, { recursive: true }));
 
 /** Colours, a title, a turned line, a line of its own, and what a terminal takes for the start of a command in one character. */
-const name = "e\u001b[31m\u001b]0;x\u0007\u202evil\n✓ nothing wrong found\u009b2J\u200b";
+const name = "e\u001b[31m\u001b]0;x\u0007\u202evil\n✓ nothing wrong found\u009b2J\u200b\u034f\ufe0f\u3164";
 const files = {
   "policy.json": { version: "1", default: "deny", tools: { pay: { deny_if: [{ path: "args.amount", op: "gt", value: 100 }] } } },
   "hostile.json": {
@@ -65,7 +65,9 @@ for (const json of [false, true]) {
       const { stdout, stderr } = await holdpoint(command, { cwd });
       expect(stdout + stderr).not.toBe("");
       // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-      expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/u);
+      expect(stdout + stderr).not.toMatch(
+        /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}/u,
+      );
       expect(stdout + stderr).not.toMatch(/^\s*✓ nothing wrong found/m);
     },
   );

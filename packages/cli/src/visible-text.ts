@@ -24,5 +24,5 @@ function escapeInvisible(text: string, escaped: (character: string) => string): 
   return text.replace(invisible, escaped);
 }
 
-/** Unicode categories Cf, Zl and Zp, and of Cc what JSON and YAML do not escape by themselves. */
-const invisible = /[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/gu;
+/** Unicode categories Cf, Zl and Zp, of Cc what JSON and YAML do not escape by themselves, and what shows nothing by default, such as variation selectors. */
+const invisible = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;

@@ -6,8 +6,8 @@ import { recommendationFor } from "./recommended-policy.ts";
 import { jsonText } from "./visible-text.ts";
 import { writtenPolicy } from "./written-policy.ts";
 
-const hostile = 'x"; process.exit(1); //\n\u2028*/ evil \u202e\u200b\u009b2J\u{e0041}';
-const invisible = /[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/u;
+const hostile = 'x"; process.exit(1); //\n\u2028*/ evil \u202e\u200b\u009b2J\u{e0041}\u034f\ufe0f\u{e0100}\u3164';
+const invisible = /[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}|\p{Default_Ignorable_Code_Point}/u;
 const list = {
   server: hostile,
   tools: [

@@ -34,5 +34,8 @@ export function shown(text: string, maxCharacters: number = 64): string {
   // A character is at most two code units, so a text of any size costs no more than what is kept.
   const characters = [...text.slice(0, maxCharacters * 2 + 1)];
   const kept = characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join("")}…` : characters.join("");
-  return kept.replace(/[\p{C}\p{Zl}\p{Zp}`]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+  return kept.replace(
+    /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}`]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
 }

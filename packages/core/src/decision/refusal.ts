@@ -72,8 +72,8 @@ export function printable(text: string, longest: number = longestName): string {
   return `${escaped.slice(0, longest).toWellFormed()}… (${escaped.length - longest} more)`;
 }
 
-// Cc, Cf (bidi controls, zero-width, soft hyphen, tags), Zl, Zp, variation selectors, and lone surrogates.
-const unsafeToShow = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Variation_Selector}]/gu;
+// Cc, Cf (bidi controls, zero-width, soft hyphen, tags), Zl, Zp, lone surrogates, and what shows nothing by default: variation selectors, joiners, fillers.
+const unsafeToShow = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
 export const canaryRefusal: Refusing = {
   rule: "(canary)",

@@ -83,14 +83,14 @@ test("a wider yes is offered only where the request offers it, with its bounds",
 
 test("control, bidi and zero-width characters are shown escaped, wherever the model put them", async () => {
   const at = terminal();
-  const evil = "\u202e\u200b\u001b[2J\u0007\u2028";
+  const evil = "\u202e\u200b\u001b[2J\u0007\u2028\u034f\u3164";
   const verdict = terminalApprover(at)(
     request({ tool: `refund${evil}`, server: `s${evil}`, reasons: [`why${evil}`], arguments: { [`key${evil}`]: [`value${evil}`] } }),
   );
   await at.shows(/Allow this call/);
-  expect(at.text()).toContain("refund\\u{202e}\\u{200b}\\u{1b}[2J\\u{7}\\u{2028}");
-  expect(at.text()).toContain('"key\\u{202e}\\u{200b}\\u001b[2J\\u0007\\u{2028}"');
-  for (const raw of ["\u202e", "\u200b", "\u2028", "\u0007", "\u001b[2J"]) expect(at.raw()).not.toContain(raw);
+  expect(at.text()).toContain("refund\\u{202e}\\u{200b}\\u{1b}[2J\\u{7}\\u{2028}\\u{34f}\\u{3164}");
+  expect(at.text()).toContain('"key\\u{202e}\\u{200b}\\u001b[2J\\u0007\\u{2028}\\u{34f}\\u{3164}"');
+  for (const raw of ["\u202e", "\u200b", "\u2028", "\u034f", "\u3164", "\u0007", "\u001b[2J"]) expect(at.raw()).not.toContain(raw);
   await at.press(keys.enter);
   await verdict;
 });

@@ -1,7 +1,7 @@
 /** Text of a server, made safe to stand in TypeScript source. */
 
-/** Characters that a reader does not see, or that reorder what he sees (Unicode categories Cc, Cf, Zl, Zp, lone surrogates). */
-const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** Characters that a reader does not see, or that reorder what he sees (Unicode categories Cc, Cf, Zl, Zp, lone surrogates, what is ignorable by default). */
+const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
 const longestComment = 400;
 

@@ -176,7 +176,7 @@ test("a tool that is listed twice, or a name that is none, is refused", () => {
 });
 
 test("a server's text stays text", () => {
-  const hostile = "*/ export const stolen = 1; /* \u202e\u0007\n@ts-expect-error \\";
+  const hostile = "*/ export const stolen = 1; /* \u202e\u034f\u0007\n@ts-expect-error \\";
   const source = printToolTypes([
     {
       name: 'a"; export const stolen = 1; "',
@@ -191,7 +191,7 @@ test("a server's text stays text", () => {
       },
     },
   ]);
-  expect(source).not.toMatch(/[\p{Cf}]/u);
+  expect(source).not.toMatch(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/u);
   expect(compile({ "tools.ts": source })).toBe("");
   const thief = 'import { stolen } from "./tools.ts";\nexport default stolen;\n';
   expect(compile({ "tools.ts": source, "thief.ts": thief })).toContain("has no exported member 'stolen'");
