@@ -89,7 +89,7 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
 
   for (const tool of tools) {
     const refusal = admission(tool, call.tool);
-    const denial = refusal && refuse(judging, refusal, false);
+    const denial = refusal && stand(judging, deny(refusal, judging), false);
     if (denial) return denial;
   }
   const definition = judgeDefinition(tools, call, given);
@@ -103,12 +103,12 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   for (const tool of tools) {
     for (const rule of tool.require) {
       const truth = rule.test(judging);
-      const denial = truth === true ? undefined : refuse(judging, ruleRefusal(rule, judging), rule.observe);
+      const denial = truth === true ? undefined : stand(judging, denyBy(rule, judging), rule.observe);
       if (denial) return denial;
     }
     for (const rule of tool.denyIf) {
       const truth = rule.test(judging);
-      const denial = truth === false ? undefined : refuse(judging, ruleRefusal(rule, judging), rule.observe);
+      const denial = truth === false ? undefined : stand(judging, denyBy(rule, judging), rule.observe);
       if (denial) return denial;
     }
   }
@@ -118,7 +118,7 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
     for (const limit of tool.limits) {
       const made = limit.debitFor(limitCall);
       if ("refusal" in made) {
-        const denial = refuse(judging, made.refusal, limit.observe);
+        const denial = stand(judging, deny(made.refusal, judging), limit.observe);
         if (denial) return denial;
       } else if (observing || limit.observe) judging.observedDebits = [...judging.observedDebits, made];
       else judging.debits = [...judging.debits, made];
@@ -134,11 +134,7 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   return undefined;
 }
 
-type Refusal = Omit<Denial, "outcome" | "detail" | "evaluated" | "explains" | "wouldPass"> & {
-  /** Text, or what makes it: describing a rule costs many times what judging it does. */
-  readonly detail: string | (() => string);
-  readonly explains?: boolean;
-};
+type Refusal = Omit<Denial, "outcome" | "evaluated" | "explains" | "wouldPass">;
 
 /** What conditions read of one call, and what has been found of it so far. One class for both, and no literal, for the speed of each decision. */
 class Judging implements Facts {
@@ -178,9 +174,8 @@ class Judging implements Facts {
 /** Most calls find nothing of most kinds: one list for all of them. */
 const none: readonly never[] = Object.freeze([]);
 
-/** The denial where the refusal stands; under `observe` it is noted, and the call goes on. */
-function refuse(judging: Judging, refusal: Refusal, ruleObserves: boolean): Denial | undefined {
-  const denial = deny(refusal, judging);
+/** The denial where it stands; under `observe` it is noted, and the call goes on. */
+function stand(judging: Judging, denial: Denial, ruleObserves: boolean): Denial | undefined {
   if (!ruleObserves && judging.given.mode === "enforce") return denial;
   judging.observed = [...judging.observed, denial];
   return undefined;
@@ -217,8 +212,13 @@ function uncharged(observed: readonly LimitDebit[], enforced: readonly LimitDebi
   return mergeDebits(observed).filter(({ debit }) => !enforced.some((other) => other.debit.key === debit.key));
 }
 
-function deny(refusal: Refusal, judging?: Judging): Denial {
-  return new LazyDenial(refusal, judging);
+function deny({ rule, code, message, detail, retryAfterMs }: Refusal, judging?: Judging): Denial {
+  return new LazyDenial(rule, code, message, detail, judging, false, retryAfterMs);
+}
+
+function denyBy(rule: CompiledRule, judging: Judging): Denial {
+  const code = rule.section === "require" ? "require" : "deny_if";
+  return new LazyDenial(rule.id, code, rule.onDeny ?? notPermitted, rule, judging, rule.explain, undefined);
 }
 
 /** A class for its speed, as `LazyPlan` is. */
@@ -229,22 +229,31 @@ class LazyDenial implements Denial {
   readonly message: string;
   readonly retryAfterMs: number | undefined;
   readonly explains: boolean;
-  #detail: Refusal["detail"];
+  /** Text, or the rule that it describes: to describe one costs many times what judging it does. */
+  #detail: string | CompiledRule;
   readonly #judging: Judging | undefined;
   #bounds: Bounds | undefined;
 
-  constructor(refusal: Refusal, judging: Judging | undefined) {
-    this.rule = refusal.rule;
-    this.code = refusal.code;
-    this.message = refusal.message;
-    this.retryAfterMs = refusal.retryAfterMs;
-    this.explains = refusal.explains ?? false;
-    this.#detail = refusal.detail;
+  constructor(
+    rule: string,
+    code: RefusalCode,
+    message: string,
+    detail: string | CompiledRule,
+    judging: Judging | undefined,
+    explains: boolean,
+    retryAfterMs: number | undefined,
+  ) {
+    this.rule = rule;
+    this.code = code;
+    this.message = message;
+    this.retryAfterMs = retryAfterMs;
+    this.explains = explains;
+    this.#detail = detail;
     this.#judging = judging;
   }
 
   get detail(): string {
-    if (typeof this.#detail !== "string") this.#detail = this.#detail();
+    if (typeof this.#detail !== "string") this.#detail = describeRule(this.#detail, this.#judging as Judging);
     return this.#detail;
   }
 
@@ -303,15 +312,5 @@ function withoutSecret({ pointer, message, isForeign }: SchemaProblem, args: Jso
   return {
     pointer: publicPointer(pointer, args, secret),
     message: isForeign && isSecret(pointer, args, secret) ? generalProblem : message,
-  };
-}
-
-function ruleRefusal(rule: CompiledRule, facts: Facts): Refusal {
-  return {
-    rule: rule.id,
-    code: rule.section === "require" ? "require" : "deny_if",
-    message: rule.onDeny ?? notPermitted,
-    detail: () => describeRule(rule, facts),
-    explains: rule.explain,
   };
 }
