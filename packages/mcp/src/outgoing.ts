@@ -1,4 +1,5 @@
-import { type Admission, HoldpointError, type JsonObject, printable, type Refusal, type RefusalCode } from "@holdpoint/core";
+import { type Admission, HoldpointError, type JsonObject, printable, type Refusal } from "@holdpoint/core";
+import { answer, answerRefusal, refuse } from "./answers.ts";
 import { type Connection, giveUp, type InFlight, type OpenCall, type OtherRequest, settle } from "./connection.ts";
 import { mayLeave } from "./egress.ts";
 import {
@@ -13,7 +14,7 @@ import {
   type ToolCall,
 } from "./message.ts";
 import { mirrorArguments } from "./param-headers.ts";
-import { refusalError, refusalResult } from "./refusal-result.ts";
+import { copyOptions, onAbort } from "./send-options.ts";
 
 /**
  * Takes what the client hands to its transport. A tool call leaves only as the snapshot that was admitted; everything else leaves as the snapshot that
@@ -288,32 +289,9 @@ async function refuseBatch(connection: Connection, batch: readonly JsonObject[])
   }
 }
 
-function refuse({ guard, session, server }: Connection, tool: string, code: RefusalCode, problem: string): Promise<Refusal> {
-  const message = `This call cannot be made: ${problem}.`;
-  return guard.refuse(
-    { session, server, tool, arguments: undefined },
-    { rule: `(${code.replace("_", " ")})`, code, message, detail: problem },
-  );
-}
-
 function describeUnfit({ pointer, problem }: NonNullable<ReadMessage["unfit"]>): string {
   const inside = pointer.startsWith("/params/arguments") ? pointer.slice("/params/arguments".length) : pointer;
   return `${inside === "" ? "the arguments" : `the argument at \`${printable(inside)}\``}: ${problem}`;
-}
-
-/** Task-augmented callers wait for a task, which a refusal is not: they get the error that MCP has for a task that is not created. */
-function answerRefusal(connection: Connection, message: JsonObject, refusal: Refusal): void {
-  const augmented = isObject(message.params) && message.params.task !== undefined;
-  const asError = augmented || connection.guard.onDeny === "throw";
-  const modern = envelopeOf(message.params) !== undefined;
-  if (asError) answer(connection, message, { error: refusalError(refusal) });
-  else answer(connection, message, { result: modern ? { ...refusalResult(refusal), resultType: "complete" } : refusalResult(refusal) });
-}
-
-function answer(connection: Connection, message: JsonObject, body: JsonObject): void {
-  const id = requestId(message);
-  if (id === undefined || (typeof id === "string" && id.startsWith(connection.ownPrefix))) return;
-  connection.deliver({ jsonrpc: "2.0", id, ...body });
 }
 
 /** A model can call canaries too; those are nobody's. */
@@ -323,31 +301,4 @@ function noteCanary({ canaries }: Connection, name: string): void {
 
 function nameIn({ params }: JsonObject): string {
   return isObject(params) && typeof params.name === "string" ? params.name : "";
-}
-
-/** The options as they are now, so that headers cannot change between the check and the send. */
-function copyOptions(options: unknown): Record<string, unknown> | undefined {
-  return options !== null && typeof options === "object" ? { ...options } : undefined;
-}
-
-/**
- * Acts when the caller gives up, or at once where it has: `requestSignal` is what 2.x says it with, `signal` what the AI SDK does. A signal may come from
- * another realm, so that its class tells nothing.
- */
-function onAbort(options: unknown, act: () => void): () => void {
-  const { requestSignal, signal } = (options ?? {}) as { readonly requestSignal?: unknown; readonly signal?: unknown };
-  if (requestSignal === undefined && signal === undefined) return () => undefined;
-  const listened = [requestSignal, signal].filter(isSignal);
-  if (listened.some(({ aborted }) => aborted)) {
-    act();
-    return () => undefined;
-  }
-  for (const each of listened) each.addEventListener("abort", act, { once: true });
-  return () => {
-    for (const each of listened) each.removeEventListener("abort", act);
-  };
-}
-
-function isSignal(value: unknown): value is AbortSignal {
-  return typeof (value as Partial<AbortSignal> | undefined)?.addEventListener === "function";
 }

@@ -75,7 +75,7 @@ export const defects: Readonly<Record<string, Defect>> = {
   },
   "one of several merged policies is enough to leave out the schema": {
     law: "deny-wins",
-    file: "packages/core/src/decision/decide.ts",
+    file: "packages/core/src/decision/judge-definition.ts",
     find: "tools.every((tool) => tool.ignoresInputSchema)",
     replace: "tools.some((tool) => tool.ignoresInputSchema)",
     tests: ["packages/core/src/decision/decide.test.ts"],

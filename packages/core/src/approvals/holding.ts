@@ -2,17 +2,8 @@ import type { JsonObject } from "../arguments/json-snapshot.ts";
 import { changedPointers, restoreSecrets } from "../arguments/redact.ts";
 import { isPromise, reasonOf } from "../audit/audit.ts";
 import type { Plan } from "../decision/decide.ts";
-import { cancelled, noApprover, refusedByPerson, stillPending, tooManyPending, unanswered } from "../decision/refusal.ts";
-import {
-  asCall,
-  causeOfSuspension,
-  isCancelled,
-  type Passage,
-  type Question,
-  type Refusing,
-  secretPaths,
-  type Yes,
-} from "../guard/passage.ts";
+import { cancelled, noApprover, type Refusing, refusedByPerson, stillPending, tooManyPending, unanswered } from "../decision/refusal.ts";
+import { asCall, causeOfSuspension, isCancelled, type Passage, type Question, secretPaths, type Yes } from "../guard/passage.ts";
 import { lookAtLimits } from "../guard/release.ts";
 import { digestOf } from "../guard/session.ts";
 import { type CompiledApproval, toolsOf } from "../policy/compile-policy.ts";

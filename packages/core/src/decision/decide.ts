@@ -1,13 +1,11 @@
 import type { JsonObject } from "../arguments/json-snapshot.ts";
-import { isSecret, publicPointer } from "../arguments/redact.ts";
-import { describeProblems, generalProblem, type SchemaProblem } from "../arguments/schema-problem.ts";
 import { type Facts, timeFacts } from "../conditions/facts.ts";
-import type { Path } from "../conditions/path.ts";
 import type { Definition } from "../guard/definitions.ts";
 import { type LimitCall, type LimitDebit, mergeDebits } from "../limits/limits.ts";
 import { type CompiledApproval, type CompiledPolicy, type CompiledRule, type CompiledTool, toolsOf } from "../policy/compile-policy.ts";
 import { describeRule, type Evaluated, evaluateAll } from "./evidence.ts";
-import { notAvailable, notPermitted, type RefusalCode } from "./refusal.ts";
+import { badArguments, judgeDefinition } from "./judge-definition.ts";
+import { notAvailable, notPermitted, type RefusalCode, type Refusing } from "./refusal.ts";
 import { type Bounds, findBounds } from "./would-pass.ts";
 
 /** A call as it is judged: names, and plain JSON taken once. */
@@ -134,8 +132,6 @@ function judge(judging: Judging, tools: readonly CompiledTool[]): Denial | undef
   return undefined;
 }
 
-type Refusal = Omit<Denial, "outcome" | "evaluated" | "explains" | "wouldPass">;
-
 /** What conditions read of one call, and what has been found of it so far. One class for both, and no literal, for the speed of each decision. */
 class Judging implements Facts {
   readonly policy: CompiledPolicy;
@@ -212,7 +208,7 @@ function uncharged(observed: readonly LimitDebit[], enforced: readonly LimitDebi
   return mergeDebits(observed).filter(({ debit }) => !enforced.some((other) => other.debit.key === debit.key));
 }
 
-function deny({ rule, code, message, detail, retryAfterMs }: Refusal, judging?: Judging): Denial {
+function deny({ rule, code, message, detail, retryAfterMs }: Refusing, judging?: Judging): Denial {
   return new LazyDenial(rule, code, message, detail, judging, false, retryAfterMs);
 }
 
@@ -269,7 +265,7 @@ class LazyDenial implements Denial {
   }
 }
 
-function admission(tool: CompiledTool, name: string): Refusal | undefined {
+function admission(tool: CompiledTool, name: string): Refusing | undefined {
   if (tool.hidden) return { rule: "(hidden)", code: "hidden", message: notAvailable(name), detail: `\`hide\` names \`${name}\`` };
   if (tool.admitted) return undefined;
   return {
@@ -277,40 +273,5 @@ function admission(tool: CompiledTool, name: string): Refusal | undefined {
     code: "default_deny",
     message: notAvailable(name),
     detail: `\`tools\` does not list \`${name}\`, and \`default\` is \`deny\``,
-  };
-}
-
-function judgeDefinition(tools: readonly CompiledTool[], call: Call, facts: DecisionFacts): Refusal | "failed open" | undefined {
-  const { definition } = facts;
-  if (definition.state === "known") {
-    if (tools.every((tool) => tool.ignoresInputSchema) || definition.judge === undefined) return undefined;
-    if (typeof definition.judge === "string") {
-      if (facts.failOpen?.inputSchema) return "failed open";
-      return definitionRefusal("unusable", call.tool, `the server's \`inputSchema\` cannot be used: ${definition.judge}`);
-    }
-    const problems = definition.judge(call.arguments);
-    return problems.length > 0 ? badArguments("(inputSchema)", problems, tools, call) : undefined;
-  }
-  if (definition.state === "not_needed" && !tools.some((tool) => tool.readsClaims)) return undefined;
-  const state = definition.state === "not_needed" ? "unknown" : definition.state;
-  const problem =
-    "problem" in definition ? definition.problem : "a rule reads what the server says of the tool, and no definition is known";
-  return definitionRefusal(state, call.tool, problem);
-}
-
-function definitionRefusal(state: "unknown" | "unusable" | "changed" | "unpinned", tool: string, detail: string): Refusal {
-  return { rule: `(definition ${state})`, code: `definition_${state}`, message: notAvailable(tool), detail };
-}
-
-function badArguments(rule: string, problems: readonly SchemaProblem[], tools: readonly CompiledTool[], call: Call): Refusal {
-  const secret = tools.flatMap((tool) => tool.secret);
-  const text = describeProblems(secret.length > 0 ? problems.map((problem) => withoutSecret(problem, call.arguments, secret)) : problems);
-  return { rule, code: "arguments_invalid", message: text, detail: text };
-}
-
-function withoutSecret({ pointer, message, isForeign }: SchemaProblem, args: JsonObject, secret: readonly Path[]): SchemaProblem {
-  return {
-    pointer: publicPointer(pointer, args, secret),
-    message: isForeign && isSecret(pointer, args, secret) ? generalProblem : message,
   };
 }

@@ -56,7 +56,8 @@ export function notAvailable(tool: string): string {
   return `Tool \`${printable(tool)}\` is not available.`;
 }
 
-type Refusing = Omit<Refusal, "outcome">;
+/** A refusal as it is made, before it is written to the record. */
+export type Refusing = Omit<Refusal, "outcome">;
 
 /** Names under this prefix are denied by a built-in rule in every mode, so that `assertEnforced` can try every path without a real tool. */
 export const canaryPrefix = "holdpoint.canary.";

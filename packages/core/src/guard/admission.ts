@@ -4,7 +4,17 @@ import { type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
 import { publicPointer } from "../arguments/redact.ts";
 import { reasonOf } from "../audit/audit.ts";
 import { type Denial, decide, type Plan } from "../decision/decide.ts";
-import { approvalGone, canaryPrefix, canaryRefusal, cancelled, deniedBy, failed, type Refusal, unfit } from "../decision/refusal.ts";
+import {
+  approvalGone,
+  canaryPrefix,
+  canaryRefusal,
+  cancelled,
+  deniedBy,
+  failed,
+  type Refusal,
+  type Refusing,
+  unfit,
+} from "../decision/refusal.ts";
 import { continueCall, earlierCall, isCovered, redeemToken } from "./open-calls.ts";
 import {
   type Admission,
@@ -18,7 +28,6 @@ import {
   openPassage,
   type Passage,
   type Preview,
-  type Refusing,
   refuse,
   type Suspension,
   secretPaths,

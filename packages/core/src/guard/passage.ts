@@ -5,7 +5,7 @@ import type { Outcome } from "../audit/audit-event.ts";
 import type { CallRecord, Judgement, Recorder } from "../audit/recorder.ts";
 import type { Path } from "../conditions/path.ts";
 import type { Call } from "../decision/decide.ts";
-import type { Refusal } from "../decision/refusal.ts";
+import type { Refusal, Refusing } from "../decision/refusal.ts";
 import type { CounterStore, MaybePromise } from "../limits/counter-store.ts";
 import { auditedFields, type CompiledPolicy } from "../policy/compile-policy.ts";
 import type { Catalog, Definition } from "./definitions.ts";
@@ -204,8 +204,6 @@ export function secretPaths(call: Passage): readonly Path[] {
 export function isCancelled(call: Passage): boolean {
   return call.request.signal?.aborted === true || call.state.ending.signal.aborted;
 }
-
-export type Refusing = Omit<Refusal, "outcome">;
 
 /** Writes the decision, and refuses. */
 export async function refuse(call: Passage, refusal: Refusing, judgement?: Judgement): Promise<Refusal> {

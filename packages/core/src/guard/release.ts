@@ -5,13 +5,13 @@ import { isPromise, within } from "../audit/audit.ts";
 import type { DecisionEvent, Outcome } from "../audit/audit-event.ts";
 import type { Obstacle } from "../audit/recorder.ts";
 import type { Plan } from "../decision/decide.ts";
-import { auditDown, cancelled, overLimit, type Refusal, storeDown } from "../decision/refusal.ts";
+import { auditDown, cancelled, overLimit, type Refusal, type Refusing, storeDown } from "../decision/refusal.ts";
 import { CounterStoreError } from "../holdpoint-error.ts";
 import { formatAmount } from "../limits/amount.ts";
 import type { MaybePromise, Reservation, Reserved, Room } from "../limits/counter-store.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "../limits/limits.ts";
 import { isCovered, openToken, restsOnEarlierYes } from "./open-calls.ts";
-import { type Admission, catalogOf, isCancelled, type Passage, type Refusing, refuse, secretPaths } from "./passage.ts";
+import { type Admission, catalogOf, isCancelled, type Passage, refuse, secretPaths } from "./passage.ts";
 import { digestOf } from "./session.ts";
 
 /** What a call has taken and would give back if it does not leave. */
