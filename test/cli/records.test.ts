@@ -1,6 +1,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createGuard, memoryStore, type PolicyDocument } from "@holdpoint/core";
 import { jsonlAudit } from "@holdpoint/core/node";
 import { sqliteApprovals } from "@holdpoint/stores/sqlite";
@@ -156,6 +157,11 @@ test("requests for approval are listed, shown and answered, once", async () => {
 test("a store that is not there is said to be missing, and is not made", async () => {
   const missing = await holdpoint(["approvals", "list", "--store", "sqlite:none.db"]);
   expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining("none.db: there is no such file") });
+  const other = await holdpoint(["approvals", "list", "--store", fileURLToPath(import.meta.url)]);
+  expect(other).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^error: .*records\.test\.ts: SQLite failed: file is not a database\n$/),
+  });
   const unknown = await holdpoint(["approvals", "list", "--store", "mysql://x"]);
   expect(unknown.code).toBe(2);
   const down = await holdpoint(["approvals", "list", "--store", "redis://user:secret@127.0.0.1:1"]);

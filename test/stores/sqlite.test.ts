@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -86,4 +87,16 @@ test("a file that is no database is refused at once, however long another proces
   const file = freshFile();
   writeFileSync(file, "no database ".repeat(100));
   expect(() => sqliteStore({ file, busyTimeoutMs: 600_000 })).toThrow("SQLite failed: file is not a database");
+});
+
+test("on a runtime without SQLite the package loads, and a store says what it needs", () => {
+  const script = `
+    const { sqliteStore } = await import("@holdpoint/stores/sqlite");
+    try { sqliteStore({ file: ":memory:" }); } catch (error) { console.log(error.name, error.message); }`;
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--no-experimental-sqlite", "--conditions=@holdpoint/source", "--input-type=module", "--eval", script],
+    { cwd: import.meta.dirname, encoding: "utf8" },
+  );
+  expect(stdout + stderr).toBe("CounterStoreError SQLite is not there: this runtime has no `node:sqlite`, use Node 22.13 or newer\n");
 });

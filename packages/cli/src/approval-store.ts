@@ -40,9 +40,13 @@ export async function openApprovals(url: string, { prefix, schema }: StoreOption
   const file = url.replace(/^sqlite:(?:\/\/)?/, "");
   // The store would make a file that is missing, and every list would be empty.
   if (!existsSync(file)) throw new Failure(`${file}: there is no such file`);
-  const { sqliteApprovals } = await library("node:sqlite", () => import("@holdpoint/stores/sqlite"));
-  const store = sqliteApprovals({ file });
-  return { store, close: async () => store.close() };
+  const { sqliteApprovals } = await import("@holdpoint/stores/sqlite");
+  try {
+    const store = sqliteApprovals({ file });
+    return { store, close: async () => store.close() };
+  } catch (error) {
+    throw new Failure(`${file}: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 async function library<Module>(name: string, load: () => Promise<Module>): Promise<Module> {

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { CounterStoreError } from "@holdpoint/core";
 import { storeFailure } from "../store-failure.ts";
 
@@ -30,14 +30,14 @@ export interface Database {
 /**
  * Opens a database and brings it to the schema, in the write-ahead mode in which readers and the one writer do not block each other.
  *
- * @throws CounterStoreError if the file cannot be opened or was made by a later version.
+ * @throws CounterStoreError if the file cannot be opened or was made by a later version, or the runtime has no `node:sqlite` (Node before 22.13).
  * @throws TypeError if not exactly one of `file` and `database` is given.
  */
 export function openDatabase(options: SqliteOptions): Database {
   const { file, database: given, synchronous = "full", busyTimeoutMs = 1000 } = options;
   if ((file === undefined) === (given === undefined)) throw new TypeError("give the SQLite store either `file` or `database`");
   try {
-    const handle = given ?? new DatabaseSync(file ?? "", { timeout: busyTimeoutMs });
+    const handle = given ?? open(file ?? "", busyTimeoutMs);
     if (given === undefined) {
       inWriteAheadMode(handle, busyTimeoutMs);
       handle.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
@@ -47,6 +47,13 @@ export function openDatabase(options: SqliteOptions): Database {
   } catch (error) {
     throw storeFailure("SQLite", error);
   }
+}
+
+/** Asked for here, and not imported: where the runtime has no SQLite, the package still loads, and says what is missing when a database is opened. */
+function open(file: string, timeout: number): DatabaseSync {
+  const sqlite = process.getBuiltinModule("node:sqlite");
+  if (!sqlite) throw new CounterStoreError("SQLite is not there: this runtime has no `node:sqlite`, use Node 22.13 or newer");
+  return new sqlite.DatabaseSync(file, { timeout });
 }
 
 /** The switch of a new file is refused at once, whatever the timeout, while another process makes the same switch. */
