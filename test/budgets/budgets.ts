@@ -6,7 +6,7 @@ export interface Budget {
   readonly bytes: Readonly<Record<string, number>>;
 }
 
-/** Measured sizes with about 7 % of room. */
+/** Measured sizes with at most about 7 % of room. */
 export const budgets: Readonly<Record<string, Budget>> = {
   core: {
     dependencies: 7,
@@ -34,7 +34,7 @@ export const budgets: Readonly<Record<string, Budget>> = {
       "./contracts": 8_700,
     },
   },
-  cli: { dependencies: 8, bytes: { ".": 190_000 } },
+  cli: { dependencies: 7, bytes: { ".": 190_000 } },
 };
 
 /** Modules that Node loads for an import, dependencies included: what an import costs, without a clock. */
