@@ -216,7 +216,7 @@ test.each(majors)("[sent-is-checked] bypass 10: what is no plain JSON, or change
   }
   const polluted = JSON.parse('{"amount": 1, "to": "bob", "__proto__": {"amount": 5000}}');
   await client.callTool({ name: "pay", arguments: polluted });
-  expect(calls("pay").every((sent) => loose(sent).amount === 1)).toBe(true);
+  expect(JSON.stringify(calls("pay"))).toBe('[{"amount":1,"to":"bob","__proto__":{"amount":5000}}]');
 
   let methods = 0;
   const before = received.length;

@@ -112,19 +112,20 @@ test("a client that probes for the newest protocol on a process of its own is gu
 test("a task of a real server runs to its result where it is allowed, and is an error of the stream where it is refused", async () => {
   const run = async (document: PolicyDocument) => {
     const client = new ClientV1({ name: "agent", version: "1.0.0" }, { capabilities: { tasks: { list: {}, cancel: {} } } } as never);
-    guardClient(client, createGuard({ policy: document }).session());
+    guardClient(client, createGuard({ policy: document }).session(), { egress: "tools-only" });
     await client.connect(new StdioV1({ command: process.execPath, args: [entry, "stdio"], stderr: "ignore" }));
     await client.listTools();
     const messages = [];
     const params = { name: "simulate-research-query", arguments: { topic: "hold points", ambiguous: false } };
     for await (const message of client.experimental.tasks.callToolStream(params, undefined, { task: { ttl: 60_000 } })) {
       messages.push(message);
-      if (message.type === "taskStatus") break;
     }
     await client.close();
     return messages;
   };
-  expect(await run(policy)).toMatchObject([{ type: "taskCreated" }, { type: "taskStatus" }]);
-  const refused = await run({ version: "1", default: "deny" });
+  const [allowed, refused] = await Promise.all([run(policy), run({ version: "1", default: "deny" })]);
+  expect(allowed[0]).toMatchObject({ type: "taskCreated" });
+  expect(allowed.slice(1, -1).every(({ type }) => type === "taskStatus")).toBe(true);
+  expect(allowed.at(-1)).toMatchObject({ type: "result", result: { content: [{ text: expect.stringContaining("hold points") }] } });
   expect(refused).toMatchObject([{ type: "error", error: { code: 403, message: expect.stringContaining("[HOLDPOINT DENIED]") } }]);
 });
