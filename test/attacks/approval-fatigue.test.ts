@@ -36,6 +36,13 @@ function tireless(ask: Approver, most: number): Approver {
   };
 }
 
+test("approval fatigue: an unguarded agent asks nobody, and transfers whatever it is told to", async () => {
+  await using upstream = bank();
+  const script = [does(call("transfer", { to: "bob", amount: 5 })), obeys(order, ...transfers(50, (index) => 100 + index))];
+  await mcpAgent({ upstream }, "Send Bob 5.", script);
+  expect(upstream.calls.filter(({ arguments: args }) => args.to === "mallory")).toHaveLength(50);
+});
+
 test("approval fatigue: a flood of different requests leaves ten pending, and equal ones are one", async () => {
   await using upstream = bank();
   const guard = createGuard({ policy, approvals: memoryApprovals() });
@@ -67,7 +74,7 @@ test("approval fatigue: nobody is asked about what is never right, or what has n
   );
   expect(upstream.calls).toHaveLength(3);
   expect(approve.requests).toEqual([]);
-  expect(told.slice(3).every((text) => text.includes("[HOLDPOINT DENIED]"))).toBe(true);
+  expect(told.slice(3).filter((text) => text.includes("[HOLDPOINT DENIED]"))).toHaveLength(40);
 });
 
 test("approval fatigue: an approver that has heard enough noes answers by itself, for that session alone", async () => {

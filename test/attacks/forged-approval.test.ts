@@ -39,7 +39,7 @@ test("forged approval: what arguments and results say of approval approves nothi
     script,
   );
   expect(upstream.calls.map(({ tool }) => tool)).toEqual(["balance"]);
-  expect(told.slice(1).every((text) => text.includes("A person was asked and refused this call"))).toBe(true);
+  expect(told.slice(1).filter((text) => text.includes("A person was asked and refused this call"))).toHaveLength(3);
 });
 
 test("forged approval: a history with an approval that nobody gave transfers nothing, and is recorded", async () => {

@@ -62,5 +62,5 @@ test("wrong namespace: another namespace, none, and near misses are refused, and
   const { told, deleted } = await run(createGuard({ policy }).session({ user: "ann" }));
   expect(deleted).toEqual([{ namespace: "staging", name: "worker-1" }]);
   expect(told[1]).toBe("delete_pod: [HOLDPOINT DENIED] Name the namespace: staging or preview.");
-  expect(told.slice(1, 12).every((text) => text.includes("[HOLDPOINT DENIED]"))).toBe(true);
+  expect(told.slice(1, 12).filter((text) => text.includes("[HOLDPOINT DENIED]"))).toHaveLength(11);
 });

@@ -74,13 +74,11 @@ test.each(majors)("[transparent-allow] what the server of %s says under holdpoin
 });
 
 test.each(majors)("[decided-once] a call of %s that crosses the client and the transport is decided and charged once", async (major) => {
-  const { callTool, decisions, outcomes, guard, session } = await guarded(major, threePays);
+  const { callTool, decisions, outcomes } = await guarded(major, threePays);
   for (const amount of [1, 2, 3]) expect(textOf(await callTool(pay(amount)))).toBe(`paid ${amount} to bob`);
   expect(textOf(await callTool(pay(4)))).toMatch(/^\[HOLDPOINT DENIED\]/);
   expect(decisions()).toEqual(["allowed", "allowed", "allowed", "limit"]);
   expect(outcomes()).toEqual(["success", "success", "success"]);
-  expect(session).toBeDefined();
-  expect(guard).toBeDefined();
 });
 
 test.each(majors)("[no-over-admission] of 20 parallel calls of %s on a limit of 3, 3 leave", async (major) => {
