@@ -12,7 +12,7 @@ const policy = definePolicy({
     look_up: {},
     refund: {
       deny_if: [{ conditions: [{ path: "args.amount", op: "gt", value: 100 }], on_deny: "Refunds over $100 go to a person in billing." }],
-      limits: [{ counter: "refunds", window: "minute", max: 2, scope: "grant" }],
+      limits: [{ counter: "refunds", window: { sliding: "1h" }, max: 2, scope: "grant" }],
     },
   },
 });

@@ -14,7 +14,7 @@ const policy = definePolicy({
     pay: {
       deny_if: [{ conditions: [{ path: "args.n", op: "gt", value: 100 }], on_deny: "Too much." }],
       require_approval: [{ conditions: [{ path: "args.n", op: "gt", value: 10 }] }],
-      limits: [{ counter: "payments", window: "minute", max: 3, scope: "grant" }],
+      limits: [{ counter: "payments", window: { sliding: "1h" }, max: 3, scope: "grant" }],
     },
   },
 });

@@ -19,7 +19,7 @@ const policy = {
   version: "1",
   default: "deny",
   hide: ["drop"],
-  all_tools: { limits: [{ counter: "calls", window: "minute", max: 3, scope: "grant" }] },
+  all_tools: { limits: [{ counter: "calls", window: { sliding: "1h" }, max: 3, scope: "grant" }] },
   tools: {
     echo: { deny_if: [{ conditions: [{ path: "args.text", op: "eq", value: "bad" }], on_deny: "Not that." }] },
     fail: {},

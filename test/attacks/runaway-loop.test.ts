@@ -1,5 +1,5 @@
 import { createGuard, definePolicy, type Session } from "@holdpoint/core";
-import { mockUpstream, toolError } from "@holdpoint/testing";
+import { fakeClock, mockUpstream, toolError } from "@holdpoint/testing";
 import { expect, test } from "vitest";
 import { aiSdkAgent, langchainAgent, mcpAgent, type Told } from "./agents.ts";
 import { call, does, obeys, type Script } from "./hijacked-model.ts";
@@ -38,7 +38,7 @@ test("runaway loop: a fuzzy goal searches without end, and gets as many calls as
   };
   expect((await run()).calls).toBe(60);
 
-  const guard = createGuard({ policy });
+  const guard = createGuard({ policy, clock: fakeClock() });
   const guarded = await run(guard.session({ run: "r-1" }));
   expect(guarded.calls).toBe(20);
   expect(guarded.told[19]).toBe("search: a hundred results for something better");
@@ -70,7 +70,7 @@ test("runaway loop: two agents that ask each other share one budget, whichever o
   };
   expect(await run(() => undefined)).toHaveLength(12);
 
-  const guard = createGuard({ policy });
+  const guard = createGuard({ policy, clock: fakeClock() });
   const asked = await run((agent) => guard.session({ agent, tenant: "acme", run: `${agent}-1` }));
   expect(asked).toEqual(["planner asks reviewer", "reviewer asks planner", "planner asks reviewer", "reviewer asks planner"]);
 });
@@ -84,7 +84,7 @@ test("runaway loop: a storm of retries is stopped by a limit that also counts fa
   };
   expect((await run()).booked).toBe(30);
 
-  const { told, booked } = await run(createGuard({ policy }).session({ run: "r-1" }));
+  const { told, booked } = await run(createGuard({ policy, clock: fakeClock() }).session({ run: "r-1" }));
   expect(booked).toBe(3);
   expect(refused(told)).toHaveLength(27);
   expect(told.at(-1)).toBe("search: room 8 is free");
@@ -92,7 +92,7 @@ test("runaway loop: a storm of retries is stopped by a limit that also counts fa
 
 test("runaway loop: calls that go out together do not slip past the limit together", async () => {
   await using upstream = mockUpstream({ book: () => "booked" });
-  const session = createGuard({ policy }).session({ run: "r-1" });
+  const session = createGuard({ policy, clock: fakeClock() }).session({ run: "r-1" });
   const told = await mcpAgent({ upstream, session }, "Book.", [does(...Array.from({ length: 25 }, () => call("book", { room: "7" })))]);
   expect(upstream.calls).toHaveLength(3);
   expect(refused(told)).toHaveLength(22);

@@ -13,7 +13,7 @@ const policy: PolicyDocument = {
   default: "deny",
   tools: {
     pay: { deny_if: [{ path: "args.amount", op: "gt", value: 100 }], audit: { record: ["args.amount"] } },
-    send: { limits: [{ counter: "sent", window: "minute", max: 1, count: "success" }] },
+    send: { limits: [{ counter: "sent", window: { sliding: "1h" }, max: 1, count: "success" }] },
     refund: { require_approval: [{ conditions: [], reason: "Refunds wait" }] },
   },
 };

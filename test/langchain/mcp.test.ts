@@ -23,7 +23,7 @@ const bank: PolicyDocument = {
     fail: {},
     pay: {
       require_approval: [{ conditions: [{ path: "args.amount", op: "gt", value: 20 }] }],
-      limits: [{ counter: "payments", window: "minute", max: 5 }],
+      limits: [{ counter: "payments", window: { sliding: "1h" }, max: 5 }],
     },
   },
 };
@@ -114,7 +114,7 @@ for (const major of majors) {
     let asked = 0;
     const policy = {
       ...bank,
-      tools: { fail: { require_approval: [{ conditions: [] }], limits: [{ counter: "fails", window: "minute", max: 10 }] } },
+      tools: { fail: { require_approval: [{ conditions: [] }], limits: [{ counter: "fails", window: { sliding: "1h" }, max: 10 }] } },
     } as PolicyDocument;
     const setting = guardOn(policy, { approve: () => ({ approved: ++asked > 0 }) });
     const { tools, calls } = await connected(setting);

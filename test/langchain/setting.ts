@@ -9,11 +9,11 @@ export const refunds: PolicyDocument = {
   default: "deny",
   hide: ["secret"],
   tools: {
-    look: { limits: [{ counter: "looks", window: "minute", max: 5 }] },
+    look: { limits: [{ counter: "looks", window: { sliding: "1h" }, max: 5 }] },
     pay: {
       deny_if: [{ path: "args.amount", op: "gt", value: 100, on_deny: "At most 100." }],
       require_approval: [{ conditions: [{ path: "args.amount", op: "gt", value: 20 }], reason: "Over 20" }],
-      limits: [{ counter: "payments", window: "minute", max: 5 }],
+      limits: [{ counter: "payments", window: { sliding: "1h" }, max: 5 }],
     },
     refund: { require_approval: [{ conditions: [], reason: "Every refund" }] },
   },

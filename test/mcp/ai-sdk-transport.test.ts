@@ -2,8 +2,8 @@ import { getEventListeners } from "node:events";
 import { createMCPClient } from "@ai-sdk/mcp";
 import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { assertEnforced, guardTransport, isRefusal } from "@holdpoint/mcp";
-import { expect, test } from "vitest";
-import { majors, settled, textOf, upstream } from "./majors.ts";
+import { expect, test, vi } from "vitest";
+import { majors, settled, stopTimers, textOf, until, upstream } from "./majors.ts";
 
 const policy: PolicyDocument = {
   version: "1",
@@ -54,19 +54,21 @@ test.each(majors)(
       audit,
     });
     const client = await createMCPClient({ transport: guardTransport(transport, guard.session()) as never });
+    stopTimers();
     const aborting = new AbortController();
     const options = { signal: aborting.signal };
     const held = [
       client.callTool({ name: "pay", arguments: { amount: 1, to: "bob" }, options }),
       client.callTool({ name: "pay", arguments: { amount: 2, to: "bob" }, options: { timeout: 50 } }),
     ].map((call) => call.catch(String));
-    await expect.poll(() => answers.length).toBe(2);
+    await until(() => answers.length === 2);
     await client.callTool({ name: "balance", arguments: {}, options });
     await client.listTools({ options });
     // The two that are held are all that still listens to a signal which lives longer than its calls.
     expect(getEventListeners(aborting.signal, "abort")).toHaveLength(2);
     const slow = client.callTool({ name: "slow", arguments: {}, options }).catch(String);
-    await expect.poll(() => calls("slow").length).toBe(1);
+    await until(() => calls("slow").length === 1);
+    vi.advanceTimersByTime(50);
     aborting.abort();
     expect(await Promise.all([...held, slow])).toEqual(["aborted", "timed out", "aborted"].map((said) => expect.stringContaining(said)));
     for (const answer of answers) answer();

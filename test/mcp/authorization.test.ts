@@ -12,7 +12,7 @@ const origin = "https://bank.test";
 const once: PolicyDocument = {
   version: "1",
   default: "deny",
-  tools: { pay: { limits: [{ counter: "pays", window: "minute", max: 1 }] } },
+  tools: { pay: { limits: [{ counter: "pays", window: { sliding: "1h" }, max: 1 }] } },
 };
 
 // biome-ignore lint/suspicious/noExplicitAny: the two majors share no types

@@ -2,8 +2,8 @@ import { getEventListeners } from "node:events";
 import { createGuard, memoryAudit, type PolicyDocument } from "@holdpoint/core";
 import { assertEnforced, guardClient, guardTransport, isRefusal, refusalOf } from "@holdpoint/mcp";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
-import { expect, test } from "vitest";
-import { type Major, majors, settled, textOf, upstream } from "./majors.ts";
+import { expect, test, vi } from "vitest";
+import { type Major, majors, settled, stopTimers, textOf, until, upstream } from "./majors.ts";
 
 const policy: PolicyDocument = {
   version: "1",
@@ -89,10 +89,12 @@ test.each(majors)(
     ]);
     expect(errors.map(String).filter((error) => /unknown message ID/.test(error))).toHaveLength(3);
 
+    stopTimers();
     const open = client.callTool({ name: "slow" }, undefined as never, { timeout: 200 } as never).catch(String);
-    await settled();
+    await until(() => calls("slow").length === 1);
     const id = received.findLast(({ method }) => method === "tools/call")?.id;
     await expect(transport.send({ jsonrpc: "2.0", id, ...call(denied) })).rejects.toMatchObject({ code: "duplicate_id" });
+    vi.advanceTimersByTime(200);
     expect(await open).toContain("timed out");
     expect(calls("pay")).toEqual([]);
     expect(audit.events).toContainEqual(expect.objectContaining({ type: "decision", outcome: "deny", code: "batch", tool: "pay" }));
@@ -248,6 +250,7 @@ test.each(majors)(
     const askV2 = (n: number, options: object) =>
       loose(client).request(call({ name: "pay", arguments: { amount: n, to: "bob" } }), options);
     const send = major === "1.x" ? ask : askV2;
+    stopTimers();
     const aborting = new AbortController();
     const tool = new AbortController();
     const held = [
@@ -262,7 +265,8 @@ test.each(majors)(
         (error: unknown) => ({ error }),
       ),
     );
-    await expect.poll(() => answers.length).toBe(3);
+    await until(() => answers.length === 3);
+    vi.advanceTimersByTime(50);
     aborting.abort();
     tool.abort();
     expect(await Promise.all(held)).toEqual([{ error: expect.anything() }, { error: expect.anything() }, { error: expect.anything() }]);
@@ -272,7 +276,7 @@ test.each(majors)(
     expect(received.filter(({ method }) => method === "notifications/cancelled")).toEqual([]);
 
     const closing = send(4, {}).catch((error: unknown) => ({ error }));
-    await expect.poll(() => answers.length).toBe(4);
+    await until(() => answers.length === 4);
     await client.close();
     answers[3]?.();
     expect(await closing).toEqual({ error: expect.anything() });

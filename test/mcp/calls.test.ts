@@ -1,8 +1,8 @@
 import { createGuard, type GuardOptions, memoryApprovals, memoryAudit, type PolicyDocument, RefusedError } from "@holdpoint/core";
 import { guardClient, isRefusal, refusalOf } from "@holdpoint/mcp";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
-import { expect, test } from "vitest";
-import { type Major, majors, settled, textOf, upstream } from "./majors.ts";
+import { expect, test, vi } from "vitest";
+import { type Major, majors, settled, stopTimers, textOf, until, upstream } from "./majors.ts";
 
 const pay = (amount: number) => ({ name: "pay", arguments: { amount, to: "bob" } });
 const allowAll: PolicyDocument = { version: "1", default: "allow" };
@@ -14,7 +14,7 @@ const holdPay: PolicyDocument = {
 const threePays: PolicyDocument = {
   version: "1",
   default: "allow",
-  tools: { pay: { limits: [{ counter: "pays", window: "minute", max: 3 }] } },
+  tools: { pay: { limits: [{ counter: "pays", window: { sliding: "1h" }, max: 3 }] } },
 };
 
 // biome-ignore lint/suspicious/noExplicitAny: the two majors share no types
@@ -143,12 +143,16 @@ test.each(majors)("[one-decision-one-record] every call of %s has one decision, 
 });
 
 test.each(majors)("a call of %s that timed out or was aborted after it left may have happened, and says so", async (major) => {
-  const { callTool, request, outcomes, received } = await guarded(major, allowAll);
-  await expect(callTool({ name: "slow" }, { timeout: 100 })).rejects.toThrow("timed out");
-  await expect(request({ name: "slow" }, { timeout: 100 })).rejects.toThrow("timed out");
+  const { callTool, request, calls, outcomes, received } = await guarded(major, allowAll);
+  stopTimers();
+  const left = (count: number) => until(() => calls("slow").length === count);
+  const timedOut = [callTool, request].map((make) => expect(make({ name: "slow" }, { timeout: 100 })).rejects.toThrow("timed out"));
+  await left(2);
+  vi.advanceTimersByTime(100);
+  await Promise.all(timedOut);
   const aborting = new AbortController();
   const aborted = callTool({ name: "slow" }, { signal: aborting.signal });
-  await settled();
+  await left(3);
   aborting.abort(new Error("enough"));
   await expect(aborted).rejects.toThrow("enough");
   expect(outcomes()).toEqual(["unknown", "unknown", "unknown"]);
@@ -181,9 +185,10 @@ test.each(majors)("a lost connection leaves the call of %s unknown", async (majo
 });
 
 test.each(majors)("a person may take longer than the request timer of %s where the client asks", async (major) => {
+  stopTimers();
   const { callTool } = await guarded(major, holdPay, {
     approve: async () => {
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await vi.advanceTimersByTimeAsync(150);
       return { approved: true };
     },
   });
@@ -192,7 +197,7 @@ test.each(majors)("a person may take longer than the request timer of %s where t
 
 test.each(majors)("at the transport of %s the wait for a person ends before the caller's timer does", async (major) => {
   const { request, calls } = await guarded(major, holdPay, { approve: () => new Promise(() => undefined) }, { waitMs: 50 });
-  const result = await request(pay(1), { timeout: 5_000 });
+  const result = await request(pay(1));
   expect(textOf(result)).toBe("[HOLDPOINT APPROVAL REQUIRED] A person was asked to approve this call and did not answer in time.");
   expect(refusalOf(result)?.code).toBe("approval_expired");
   expect(calls()).toEqual([]);

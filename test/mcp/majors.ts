@@ -3,6 +3,7 @@ import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { InMemoryTransport as PairV1 } from "@modelcontextprotocol/sdk/inMemory.js";
 import { McpServer as ServerV1 } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { McpServer as ServerV2 } from "@modelcontextprotocol/server";
+import { onTestFinished, vi } from "vitest";
 import { z } from "zod";
 
 /** A message as the server's side of the wire got it. */
@@ -98,6 +99,20 @@ interface SlowExtra {
 export function textOf(result: unknown): string {
   const { content } = result as { content: readonly { text?: string }[] };
   return content.map(({ text }) => text ?? "").join("\n");
+}
+
+/**
+ * Stops the timers of this process until the test is over: they end when the test says so, by `vi.advanceTimersByTime`, and not before what they are to end
+ * has come as far as it should.
+ */
+export function stopTimers(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** Waits until something has happened, however long the machine takes. */
+export async function until(happened: () => boolean): Promise<void> {
+  while (!happened()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Lets whatever is under way in this process happen. */

@@ -2,9 +2,9 @@ import { createGuard, type Guard, type GuardOptions, memoryAudit, type PolicyDoc
 import { assertEnforced, guardClient, isRefusal, refusalOf } from "@holdpoint/mcp";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { createMcpHandler, inputRequired, McpServer } from "@modelcontextprotocol/server";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { z } from "zod";
-import { textOf } from "./majors.ts";
+import { settled, stopTimers, textOf, until } from "./majors.ts";
 
 interface Posted {
   readonly headers: Headers;
@@ -128,7 +128,7 @@ test("[decided-once] bypass 12: the rounds of one call are decided, charged and 
   const once: PolicyDocument = {
     version: "1",
     default: "allow",
-    tools: { confirm: { limits: [{ counter: "confirms", window: "minute", max: 1 }], require_approval: [{ conditions: [] }] } },
+    tools: { confirm: { limits: [{ counter: "confirms", window: { sliding: "1h" }, max: 1 }], require_approval: [{ conditions: [] }] } },
   };
   for (const way of ["callTool", "request"] as const) {
     let asked = 0;
@@ -179,17 +179,20 @@ test("[nothing-leaves-unchecked] bypass 11: a call of the modern era that was ab
   const { client, calls } = await modern(hold, {
     approve: () => new Promise((resolve) => answers.push(() => resolve({ approved: true }))),
   });
+  stopTimers();
   const aborting = new AbortController();
   const params = { name: "pay", arguments: { to: "bob", amount: 1 } };
   const held = [
     client.request({ method: "tools/call", params }, { signal: aborting.signal }).catch(String),
     client.request({ method: "tools/call", params: { ...params, arguments: { to: "bob", amount: 2 } } }, { timeout: 50 }).catch(String),
   ];
-  await expect.poll(() => answers.length).toBe(2);
+  await until(() => answers.length === 2);
   aborting.abort("enough");
+  vi.advanceTimersByTime(50);
   expect(await Promise.all(held)).toEqual([expect.stringContaining("enough"), expect.stringContaining("timed out")]);
   for (const answer of answers) answer();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await settled();
+  await client.listTools();
   expect(calls()).toEqual([]);
 });
 
@@ -227,7 +230,7 @@ test("a subscription of the modern era refreshes lists without hidden tools, and
 });
 
 test("resends that the SDK makes by itself are attempts of one call, each charged", async () => {
-  const policy: PolicyDocument = { ...allowAll, tools: { pay: { limits: [{ counter: "pays", window: "minute", max: 3 }] } } };
+  const policy: PolicyDocument = { ...allowAll, tools: { pay: { limits: [{ counter: "pays", window: { sliding: "1h" }, max: 3 }] } } };
   const { client, calls, audit } = await modern(policy);
   // Without a cached list the SDK mirrors no headers, the server refuses, and the SDK lists the tools and sends again.
   expect(textOf(await client.callTool({ name: "pay", arguments: { to: "bob", amount: 1 } }))).toBe("paid 1 to bob");
@@ -239,7 +242,10 @@ test("resends that the SDK makes by itself are attempts of one call, each charge
 });
 
 test("a call whose first round has left is never given back, whatever becomes of its next one", async () => {
-  const policy: PolicyDocument = { ...allowAll, tools: { confirm: { limits: [{ counter: "confirms", window: "minute", max: 1 }] } } };
+  const policy: PolicyDocument = {
+    ...allowAll,
+    tools: { confirm: { limits: [{ counter: "confirms", window: { sliding: "1h" }, max: 1 }] } },
+  };
   const { client, audit } = await modern(policy);
   const params = { name: "confirm", arguments: { what: "this" } };
   await client.request({ method: "tools/call", params } as never, { allowInputRequired: true } as never);
@@ -281,7 +287,7 @@ test.each(["callTool", "request"] as const)(
     const asks = (name: string) => ({ conditions: [], name });
     const document = (...rules: string[]): PolicyDocument => ({
       ...allowAll,
-      tools: { confirm: { require_approval: rules.map(asks), limits: [{ counter: "confirms", window: "minute", max: 9 }] } },
+      tools: { confirm: { require_approval: rules.map(asks), limits: [{ counter: "confirms", window: { sliding: "1h" }, max: 9 }] } },
     });
     for (const [before, after, passes] of [
       [document("one"), document("one"), true],

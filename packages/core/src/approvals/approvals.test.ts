@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { JsonObject } from "../arguments/json-snapshot.ts";
 import { memoryAudit } from "../audit/audit.ts";
 import { createCatalog } from "../guard/definitions.ts";
@@ -780,7 +780,7 @@ test("a call that is made again after its question was withdrawn is asked anew, 
   const session = guard.session();
   const cancel = new AbortController();
   const first = guard.admit({ session, tool: "pay", arguments: {}, signal: cancel.signal });
-  await vi.waitUntil(() => asked.length === 1);
+  await expect.poll(() => asked).toHaveLength(1);
   cancel.abort();
   expect(await first).toMatchObject({ code: "cancelled" });
   expect(asked[0]?.aborted).toBe(true);

@@ -210,11 +210,11 @@ test("the late answer to a question that was withdrawn does not unseat the quest
   const { asked, pay } = desk([always], () => new Promise((resolve) => answers.push(resolve)));
   const cancel = new AbortController();
   const first = pay({}, { signal: cancel.signal });
-  await vi.waitUntil(() => asked.length === 1);
+  await expect.poll(() => asked).toHaveLength(1);
   cancel.abort();
   expect(await first).toMatchObject({ code: "cancelled" });
   const second = pay({});
-  await vi.waitUntil(() => asked.length === 1 + 1);
+  await expect.poll(() => asked).toHaveLength(2);
   answers[0]?.({ approved: false });
   await new Promise((resolve) => setTimeout(resolve, 5));
   const third = pay({}, { waitMs: 20 });
@@ -272,7 +272,7 @@ test("a notice that fails is on record, and the call is asked about all the same
   for (const notify of failing) {
     const { pay, events } = desk([always], () => ({ approved: true }), { notify });
     expect(await pay()).toMatchObject({ outcome: "allow" });
-    await vi.waitUntil(() => events("anomaly").length > 0);
+    await expect.poll(() => events("anomaly")).toHaveLength(1);
     expect(events("anomaly")).toMatchObject([
       { server: "default", problem: expect.stringMatching(/^the notice of request `[0-9a-f]+` failed: .*no route to the desk/) },
     ]);

@@ -37,7 +37,7 @@ test("the slot of a call that is counted too is renewed, and free once the call 
     const call = admitted(await guard.admit(request));
     expect(await guard.admit(request)).toMatchObject({ rule: "/tools/pay/limits/open" });
     renew.mockClear();
-    await vi.waitUntil(() => renew.mock.calls.length > 0);
+    await expect.poll(() => renew.mock.calls.length).toBeGreaterThan(0);
     await call.settle({ kind });
   }
 });

@@ -22,7 +22,7 @@ function terminal({ isTTY = true, columns = 100 } = {}) {
     raw: () => raw,
     /** Waits until the text is on the screen. */
     async shows(text: string | RegExp) {
-      await vi.waitFor(() => expect(stripVTControlCharacters(raw)).toMatch(text), { timeout: 20_000, interval: 5 });
+      await expect.poll(() => stripVTControlCharacters(raw), { interval: 5 }).toMatch(text);
     },
     async press(...pressed: string[]) {
       for (const key of pressed) {
