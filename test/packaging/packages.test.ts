@@ -13,6 +13,7 @@ type Exports = Record<string, string | Record<string, string>>;
 interface Manifest {
   name: string;
   version: string;
+  engines?: Record<string, string>;
   exports?: Exports;
   dependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
@@ -97,6 +98,49 @@ test("every entry of every package loads on bare Node", () => {
       status: 0,
     });
   }
+});
+
+/** Runs a program on a Node of that version, from npm. */
+function onNode(version: string, program: string): { status: number | null; output: string } {
+  const folder = join(workbench, `node-${version}`);
+  mkdirSync(folder, { recursive: true });
+  const install = ["npm", "install", "--prefix", folder, "--prefer-offline", "--no-audit", "--no-fund", `node@${version}`];
+  expect(run(install, folder)).toMatchObject({ status: 0 });
+  return run([join(folder, "node_modules/node/bin/node"), "--no-warnings", "--input-type=module", "--eval", program], workbench);
+}
+
+test("every entry of every package loads on the oldest Node that the packages name", () => {
+  link(["dependencies", "peerDependencies"]);
+  expect(packages.map(({ manifest }) => manifest.engines?.["node"])).toEqual(packages.map(() => ">=22.12"));
+  const entries = packages.flatMap((packed) => packed.entries).filter((entry) => entry !== "@holdpoint/testing/vitest");
+  const imports = entries.map((entry) => `await import("${entry}");`).join("\n");
+  expect(onNode("22.12.0", `${imports}\nconsole.log(process.version)`)).toEqual({ status: 0, output: "v22.12.0\n" });
+});
+
+test("the SQLite store counts, waits for its turn, and sees its file go, on the first Node that has SQLite", () => {
+  link(["dependencies"]);
+  const program = `
+    import assert from "node:assert/strict";
+    import { rmSync } from "node:fs";
+    import { DatabaseSync } from "node:sqlite";
+    import { sqliteStore } from "@holdpoint/stores/sqlite";
+    const file = "first.db";
+    const database = new DatabaseSync(file);
+    const store = sqliteStore({ file, busyTimeoutMs: 300 });
+    const handedIn = sqliteStore({ database });
+    const debit = { key: "calls", window: { kind: "sliding", ms: 60_000 }, amount: 1, max: 2 };
+    assert.deepEqual([0, 1, 2].map((at) => store.reserve([debit], at).granted), [true, true, false]);
+    database.exec("BEGIN IMMEDIATE");
+    const before = performance.now();
+    assert.throws(() => store.reserve([debit], 3), /database is locked/);
+    assert.ok(performance.now() - before > 250);
+    database.exec("COMMIT");
+    assert.equal(store.reserve([debit], 60_001).granted, true);
+    for (const end of ["", "-wal", "-shm"]) rmSync(file + end, { force: true });
+    for (const each of [store, handedIn]) assert.throws(() => each.reserve([debit], 60_002), /deleted or replaced/);
+    console.log(process.version);
+  `;
+  expect(onNode("22.13.0", program)).toEqual({ status: 0, output: "v22.13.0\n" });
 });
 
 test("the command starts from its tarball", () => {

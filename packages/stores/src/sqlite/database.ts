@@ -37,23 +37,31 @@ export function openDatabase(options: SqliteOptions): Database {
   const { file, database: given, synchronous = "full", busyTimeoutMs = 1000 } = options;
   if ((file === undefined) === (given === undefined)) throw new TypeError("give the SQLite store either `file` or `database`");
   try {
-    const handle = given ?? open(file ?? "", busyTimeoutMs);
+    const handle = given ?? open(file ?? "");
     if (given === undefined) {
+      // An option of `DatabaseSync` only since Node 22.16.
+      handle.exec(`PRAGMA busy_timeout = ${Math.trunc(busyTimeoutMs)}`);
       inWriteAheadMode(handle, busyTimeoutMs);
       handle.exec(`PRAGMA synchronous = ${synchronous === "full" ? "FULL" : "NORMAL"}`);
     }
     migrate(handle);
-    return opened(handle, handle.location?.() ?? file ?? "", given === undefined);
+    return opened(handle, fileOf(handle), given === undefined);
   } catch (error) {
     throw storeFailure("SQLite", error);
   }
 }
 
 /** Asked for here, and not imported: where the runtime has no SQLite, the package still loads, and says what is missing when a database is opened. */
-function open(file: string, timeout: number): DatabaseSync {
+function open(file: string): DatabaseSync {
   const sqlite = process.getBuiltinModule("node:sqlite");
   if (!sqlite) throw new CounterStoreError("SQLite is not there: this runtime has no `node:sqlite`, use Node 22.13 or newer");
-  return new sqlite.DatabaseSync(file, { timeout });
+  return new sqlite.DatabaseSync(file);
+}
+
+/** Where the database lies; empty where it is in memory. `location()` is not there before Node 22.16. */
+function fileOf(handle: DatabaseSync): string {
+  const databases = handle.prepare("PRAGMA database_list").all() as unknown as readonly { name: string; file: string | null }[];
+  return databases.find(({ name }) => name === "main")?.file ?? "";
 }
 
 /** The switch of a new file is refused at once, whatever the timeout, while another process makes the same switch. */
@@ -164,7 +172,11 @@ function transaction<Result>(handle: DatabaseSync, begin: string, work: () => Re
     handle.exec("COMMIT");
     return result;
   } catch (error) {
-    if (handle.isTransaction) handle.exec("ROLLBACK");
+    try {
+      handle.exec("ROLLBACK");
+    } catch {
+      // After some errors SQLite has ended the transaction by itself, and before 22.16 Node does not tell.
+    }
     throw error;
   }
 }
