@@ -59,20 +59,18 @@ export function firstRecord(file: string): ReadRecord | undefined {
  * The audit files that `paths` name, each once; a directory stands for every `.jsonl` file in it. They are in the order of the paths and of their names,
  * those of one chain together and in the order in which they were written, whatever their names.
  *
- * Throws `HoldpointError` (`audit_unreadable`) for a path that is not there, or a directory without such a file.
+ * Throws `HoldpointError` (`audit_unreadable`) for a path that is not there, a directory without such a file, and a file that cannot be opened.
  */
 export async function auditFiles(paths: string | readonly string[]): Promise<readonly string[]> {
   const files = new Map<string, AuditFile>();
   for (const path of typeof paths === "string" ? [paths] : paths) {
-    const found = await stat(path).catch((error: Error) => {
-      throw new HoldpointError("audit_unreadable", `the audit at \`${path}\` cannot be read: ${error.message}`, { cause: error });
-    });
+    const found = await readable(path, () => stat(path));
     const named = found.isDirectory() ? await filesIn(path) : [path];
     for (const name of named) {
       // A pipe has no place to be known by, and can be read once.
       const isLasting = found.isFile() || found.isDirectory();
-      const place = isLasting ? await realpath(name) : name;
-      if (!files.has(place)) files.set(place, { name, first: isLasting ? firstRecord(name) : undefined });
+      const place = isLasting ? await readable(name, () => realpath(name)) : name;
+      if (!files.has(place)) files.set(place, { name, first: isLasting ? await readable(name, () => firstRecord(name)) : undefined });
     }
   }
   return inChainOrder([...files.values()]);
@@ -81,6 +79,14 @@ export async function auditFiles(paths: string | readonly string[]): Promise<rea
 interface AuditFile {
   readonly name: string;
   readonly first: ReadRecord | undefined;
+}
+
+async function readable<Result>(path: string, read: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new HoldpointError("audit_unreadable", `the audit at \`${path}\` cannot be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function filesIn(directory: string): Promise<readonly string[]> {

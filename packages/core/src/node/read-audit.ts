@@ -7,7 +7,7 @@ import { readRecord } from "./audit-record.ts";
  * The events of audit files, one file after the other, those of one chain in the order they were written. Notes and an unfinished last line are passed over. Hashes are
  * not checked: that is `verifyAudit`'s.
  *
- * Throws `HoldpointError` (`audit_unreadable`) for a path that is not there, and for a line that is no record.
+ * Throws `HoldpointError` (`audit_unreadable`) for a path that is not there or cannot be opened, and for a line that is no record.
  */
 export async function* readAudit(paths: string | readonly string[]): AsyncGenerator<AuditEvent> {
   for (const file of await auditFiles(paths)) {

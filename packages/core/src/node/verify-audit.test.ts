@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -214,6 +214,14 @@ test("a line longer than any record ends the reading, without being held", async
 test("an audit that is not there, or empty, is no audit that verifies", async () => {
   await expect(verifyAudit(join(directory, "nowhere"))).rejects.toThrow(/cannot be read/);
   await expect(verifyAudit(mkdtempSync(join(tmpdir(), "holdpoint-empty-")))).rejects.toThrow(/no `.jsonl` file/);
+  for (const make of [(path: string) => mkdirSync(path), (path: string) => symlinkSync("nowhere", path)]) {
+    const folder = mkdtempSync(join(tmpdir(), "holdpoint-unreadable-"));
+    make(join(folder, "a.jsonl"));
+    await expect(verifyAudit(folder)).rejects.toMatchObject({
+      code: "audit_unreadable",
+      message: expect.stringContaining(`\`${join(folder, "a.jsonl")}\` cannot be read: `),
+    });
+  }
   expect((await verifyBytes("")).ok).toBe(false);
 });
 

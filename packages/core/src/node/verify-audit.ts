@@ -46,7 +46,7 @@ const mostProblems = 1_000;
  * Reads audit files and names every record that was edited, dropped, inserted or moved, and, by the checkpoints, what is missing at the end. `paths`
  * are files, or directories of them; the files of one chain are checked against each other. Memory stays constant, whatever the files' length.
  *
- * Throws `HoldpointError`: `audit_unreadable` for a path that is not there, and `configuration` for a key or a checkpoint that is none.
+ * Throws `HoldpointError`: `audit_unreadable` for a path that is not there or cannot be opened, and `configuration` for a key or a checkpoint that is none.
  */
 export async function verifyAudit(paths: string | readonly string[], options: VerifyOptions = {}): Promise<AuditVerification> {
   const problems: AuditProblem[] = [];
