@@ -91,21 +91,21 @@ export function compilePolicy(source: PolicyDocument | MergedPolicy, { tools }: 
   const rootOf = (index: number) => (documents.length > 1 ? `/layers/${index}` : "");
   const issues = tools ? documents.flatMap((document, index) => placed(checkAgainstTools(document, tools), rootOf(index))) : [];
   if (issues.length > 0) throw new PolicyError(issues);
-  const [only] = documents;
-  if (only === undefined || "layers" in source)
-    return compileLayers(
-      documents.map((document, index) => compileLayer(document, rootOf(index))),
-      contentHash(documents.map(policyDigest)),
-    );
-  const before = compiledDocuments.get(only);
-  if (before !== undefined) return before;
-  const compiled = compileLayers([compileLayer(only, "")], policyDigest(only));
-  compiledDocuments.set(only, compiled);
-  return compiled;
+  if (!("layers" in source)) return compileAlone(documents[0] as PolicyDocument);
+  const layers = documents.map((document, index) => compileLayer(document, rootOf(index)));
+  return compileLayers(layers, contentHash(documents.map(policyDigest)));
 }
 
 /** A compiled policy keeps nothing of a guard: all guards of a document share one, so that a guard for each request costs little. */
 const compiledDocuments = new WeakMap<PolicyDocument, CompiledPolicy>();
+
+function compileAlone(document: PolicyDocument): CompiledPolicy {
+  const before = compiledDocuments.get(document);
+  if (before !== undefined) return before;
+  const compiled = compileLayers([compileLayer(document, "")], policyDigest(document));
+  compiledDocuments.set(document, compiled);
+  return compiled;
+}
 
 function compileLayers(layers: readonly CompiledLayer[], digest: string): CompiledPolicy {
   const names = new Set(layers.flatMap((layer) => [...layer.tools.keys()]));
