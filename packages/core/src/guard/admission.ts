@@ -52,10 +52,11 @@ export async function admit(request: CallRequest, server: string, guard: GuardPa
     if (unreadable) return await refuse(call, unreadable);
     const listing = catalogOf(call)?.ready();
     if (listing !== undefined) await listed(listing);
-    const redeemed = isCancelled(call) ? undefined : redeemToken(call);
+    call.resumes = takeResumption(call);
+    // A call that is resumed is a call of its own, whatever equal one is open beside it.
+    const redeemed = call.resumes || isCancelled(call) ? undefined : redeemToken(call);
     if (redeemed) return redeemed;
     continueCall(call);
-    call.resumes = takeResumption(call);
 
     // Each turn decides anew, by the policy and the definition of that moment, and ends in a verdict or with one more yes.
     for (let turn = 0; turn < mostTurns; turn++) {

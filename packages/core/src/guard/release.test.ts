@@ -243,6 +243,35 @@ test("[no-over-admission] the call that is resumed is made once: an equal one be
   expect(verdicts).toEqual(["allow", "approval_pending"]);
 });
 
+test("[decided-once] a request that is resumed beside an equal call of a tool uses its own yes up, not what the tool was admitted by", async () => {
+  const { guard, session, request } = guardOver({ require_approval: [{ conditions: [] }] }, { approvals: memoryApprovals() });
+  const approvedId = async () => {
+    await guard.admit(request);
+    const [pending] = await guard.approvals.list({ status: "pending" });
+    await guard.approvals.approve(pending?.id ?? "", {});
+    return pending?.id ?? "";
+  };
+  let sent = 0;
+  const send = async () => {
+    const client = await guard.admit({ ...request, seam: "client" });
+    const wire = client.outcome === "allow" ? await guard.admit({ ...request, seam: "transport" }) : client;
+    if (client.outcome !== "allow" || wire.outcome !== "allow") return;
+    sent++;
+    await wire.settle({ kind: "success" });
+    await client.settle({ kind: "success" });
+  };
+  guard.route(session, undefined, send);
+  await approvedId();
+  const tool = admitted(await guard.admit(request));
+  const id = await approvedId();
+  await guard.resume(id);
+  expect([sent, (await guard.approvals.get(id))?.status]).toEqual([1, "used"]);
+  await send();
+  await tool.settle({ kind: "success" });
+  await send();
+  expect(sent).toBe(2);
+});
+
 test("[no-over-admission] a yes does not go back where a resend has left on it and on one more", async () => {
   const amount = { path: "args.amount", op: "gt", value: 20, name: "amount" } as const;
   const policyOf = (...rules: NonNullable<ToolRules["require_approval"]>): PolicyDocument => ({
