@@ -1,5 +1,5 @@
 import { type JsonObject, takeSnapshot } from "../arguments/json-snapshot.ts";
-import { restoreSecrets } from "../arguments/redact.ts";
+import { changedPointers, restoreSecrets } from "../arguments/redact.ts";
 import type { Recorder } from "../audit/recorder.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
 import { aboutApproval, secretsOf, withoutSecrets } from "./approval-request.ts";
@@ -26,13 +26,17 @@ export interface Approvals {
 }
 
 export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: () => number): Approvals {
-  async function answer(id: string, given: ApprovalAnswer): Promise<ApprovalRecord | undefined> {
+  async function answer(id: string, given: ApprovalAnswer, edited?: readonly string[]): Promise<ApprovalRecord | undefined> {
     const answered = await store.answer(id, given, now());
     if (!answered) return undefined;
-    await note(answered, given.approved ? "approval.granted" : "approval.refused");
+    await note(answered, given.approved ? "approval.granted" : "approval.refused", edited);
     return withoutSecrets(answered);
   }
-  async function note(record: ApprovalRecord, type: "approval.granted" | "approval.refused" | "approval.revoked"): Promise<void> {
+  async function note(
+    record: ApprovalRecord,
+    type: "approval.granted" | "approval.refused" | "approval.revoked",
+    edited?: readonly string[],
+  ): Promise<void> {
     await recorder.note({
       type,
       ...aboutApproval(record),
@@ -43,6 +47,7 @@ export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: (
       tool: record.tool,
       identity: record.context,
       reason: record.refusal,
+      ...(edited && { edited }),
     });
   }
   return {
@@ -54,8 +59,7 @@ export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: (
     async approve(id, { edited: given, ...answered }) {
       const edited = given === undefined ? undefined : snapshotOf(given);
       const record = edited && (await store.get(id, now()));
-      if (edited && record?.arguments) restoreSecrets(edited, record.arguments, secretsOf(record) ?? []);
-      return answer(id, { ...answered, edited, approved: true });
+      return answer(id, { ...answered, edited, approved: true }, edited && record && changesOf(record, edited));
     },
     refuse: (id, given) => answer(id, { ...given, approved: false }),
     async revoke(id, by) {
@@ -65,6 +69,13 @@ export function manageApprovals(store: ApprovalStore, recorder: Recorder, now: (
       return revoked;
     },
   };
+}
+
+/** Where an edit differs from what was asked. Throws where it leaves a mark of which it cannot be told what it stands for. */
+function changesOf(record: ApprovalRecord, edited: JsonObject): readonly string[] | undefined {
+  const secret = secretsOf(record);
+  if (record.arguments === undefined || secret === undefined) return undefined;
+  return changedPointers(record.arguments, restoreSecrets(edited, record.arguments, secret), secret);
 }
 
 /** INVARIANT (sent-is-checked): what a person made of the arguments is read once, here; the call is decided again with this snapshot, and sent as it. */

@@ -256,6 +256,23 @@ test("[one-decision-one-record] the record of an answer says whether it was yes,
   ]);
 });
 
+test("[one-decision-one-record] the record of a yes says what was edited also where it came through `guard.approvals`", async () => {
+  const policy: PolicyDocument = { ...policyOf([always]), audit: { secret: ["args.card"] } };
+  const { guard, pay, events } = desk([], never, { policy, approve: undefined, approvals: memoryApprovals() });
+  for (const edited of [
+    { amount: 9, card: "(secret)" },
+    { amount: 50, card: { pan: "4242" } },
+    { amount: 50, card: "(secret)" },
+    undefined,
+  ]) {
+    await pay({ amount: 50, card: { number: "4242" } }, { callId: `${events("approval.granted").length}`, replays: true });
+    const [pending] = await guard.approvals.list({ status: "pending" });
+    await guard.approvals.approve(pending?.id ?? "", { edited });
+  }
+  const told = events("approval.granted").map((event) => ("edited" in event ? event.edited : undefined));
+  expect(told).toEqual([["/amount"], ["/card"], [], undefined]);
+});
+
 test("a call that is cancelled while its request is filed waits for nobody", async () => {
   const cancel = new AbortController();
   const { pay } = desk([always], never, { notify: () => cancel.abort() });

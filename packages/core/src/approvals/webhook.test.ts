@@ -80,7 +80,7 @@ test("a guard tells the webhook of a held call, and no secret field leaves", asy
       audit: { secret: ["args.card"] },
     },
   });
-  const refusal = await guard.admit({ session: guard.session(), tool: "pay", arguments: { card: "4242", amount: 1 }, seam: "tool" });
+  const refusal = await guard.admit({ session: guard.session(), tool: "pay", arguments: { card: "visa 4242", amount: 1 }, seam: "tool" });
   await told.promise;
   expect(refusal).toMatchObject({ code: "approval_pending" });
   expect(JSON.parse(desk.bodies[0]?.body ?? "")).toMatchObject({
@@ -88,7 +88,8 @@ test("a guard tells the webhook of a held call, and no secret field leaves", asy
     arguments: { card: "(secret)", amount: 1 },
     reasons: ["payments"],
   });
-  expect(desk.bodies[0]?.body).not.toContain("4242");
+  // Ids and times may hold any four digits.
+  expect(desk.bodies[0]?.body).not.toContain("visa");
 });
 
 test("what may pass is tried again, each time under a fresh signature", async () => {
