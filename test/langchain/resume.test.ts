@@ -146,14 +146,14 @@ test("what a schema makes of the arguments is what a person is asked about, once
   const schema = z.object({ amount: z.number(), card: z.string(), currency: z.string().default("usd") });
   const pay = tool((args) => `paid ${got.push(args)}`, { name: "pay", description: "", schema });
   const thread = { configurable: { thread_id: "t" } };
-  const model = modelCalling([{ name: "pay", args: { amount: 1, card: "4111", extra: true } }]);
+  const model = modelCalling([{ name: "pay", args: { amount: 1, card: "visa 4111", extra: true } }]);
   const agent = createAgent({ model, tools: [pay], checkpointer: new MemorySaver(), middleware: [holdpointMiddleware(session)] });
   const [held] = interruptsOf(await agent.invoke(ask, thread));
   expect(held?.value.actionRequests[0]?.args).toEqual({ amount: 1, card: "(secret)", currency: "usd" });
-  expect(JSON.stringify(held)).not.toContain("4111");
+  expect(JSON.stringify(held)).not.toContain("visa");
   const edit = { type: "edit", editedAction: { name: "pay", args: { amount: 2, card: "(secret)", currency: "usd" } } };
   expect(interruptsOf(await agent.invoke(decide(edit) as never, thread))).toEqual([]);
-  expect(got).toEqual([{ amount: 2, card: "4111", currency: "usd" }]);
+  expect(got).toEqual([{ amount: 2, card: "visa 4111", currency: "usd" }]);
   expect([count("approval.requested"), count("decision")]).toEqual([1, 1]);
 });
 

@@ -312,15 +312,16 @@ test("a secret is not shown where requests are listed or answered, and is sent a
     tools: { refund: { require_approval: [{ conditions: [] }], audit: { secret: ["args.card"] } } },
   };
   const { guard, session } = guardWith({ policy, approvals: memoryApprovals() });
-  const call = { amount: 50, card: "4242" };
+  const call = { amount: 50, card: "visa 4242" };
   await refund(guard, session, call);
   const [pending] = await guard.approvals.list();
   const id = pending?.id ?? "";
   const edited = { ...pending?.arguments, amount: 1 };
   const shown = [pending, await guard.approvals.get(id), await guard.approvals.approve(id, { edited }), await guard.approvals.get(id)];
   expect(shown.map((record) => record?.arguments)).toEqual(shown.map(() => ({ amount: 50, card: "(secret)" })));
-  expect(JSON.stringify(shown)).not.toContain("4242");
-  expect(await refund(guard, session, call)).toMatchObject({ arguments: { amount: 1, card: "4242" } });
+  // Ids and hashes may hold any four digits.
+  expect(JSON.stringify(shown)).not.toContain("visa");
+  expect(await refund(guard, session, call)).toMatchObject({ arguments: { amount: 1, card: "visa 4242" } });
 });
 
 test("an answer that comes too late is no answer to this call; the same call made again passes by it, once", async () => {
