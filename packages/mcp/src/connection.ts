@@ -22,6 +22,8 @@ export interface OpenCall {
   /** Stops watching the caller's signal. */
   stopListening(): void;
   settled: boolean;
+  /** Whether a guarded transport inside this one has let it pass as the call that it is. */
+  passedInside: boolean;
 }
 
 /** A request by its id: on its way out, or sent and not answered. */
@@ -68,8 +70,6 @@ export interface Connection {
   sent: number;
   /** Aborted when the connection closes: what is held for it by then never leaves, also if the client connects again. */
   closing: AbortController;
-  /** Messages that the transport has been given and is still sending. */
-  readonly sending: WeakSet<object>;
   /** The `_meta` that each request of the 2026-07-28 revision carries, as the client last sent it. */
   envelope: JsonObject | undefined;
   /** Makes the client send something that shows the envelope. */
@@ -113,24 +113,31 @@ export function createConnection(session: Session, options: ConnectionOptions, w
     anomalies: 0,
     sent: 0,
     closing: new AbortController(),
-    sending: new WeakSet(),
     envelope: undefined,
     showEnvelope: undefined,
     joinedLate: wire.joinedLate,
     firstId: undefined,
     async forward(message, sendOptions) {
       stopCanaries(connection, Array.isArray(message) ? message : [message as JsonObject]);
-      connection.sending.add(message);
+      sending.set(message, connection);
       try {
         return await wire.send(message, sendOptions);
       } finally {
-        connection.sending.delete(message);
+        sending.delete(message);
       }
     },
     deliver: (message) => wire.deliver(message),
     onClosed: new Set(),
   };
   return connection;
+}
+
+/** Messages that a guarded transport has been given and is still sending. */
+const sending = new WeakMap<object, Connection>();
+
+/** The connection over which a message is being sent at this moment. */
+export function senderOf(message: unknown): Connection | undefined {
+  return message !== null && typeof message === "object" ? sending.get(message) : undefined;
 }
 
 /** The trip wire below the guard: a canary that comes this far shows a hole, and stops here. */

@@ -36,6 +36,16 @@ export function guardTransport<T extends TransportLike>(transport: T, session: S
   }
   const { send, close } = transport as unknown as Record<"send" | "close", (...given: unknown[]) => Promise<unknown>>;
   let handler: MessageHandler | undefined;
+  /** Messages on their way to the client. A client that chains an earlier handler hands it the very same object, which need not be checked again. */
+  const passed = new WeakSet<object>();
+  function pass(given: MessageHandler | undefined, message: unknown, ...extra: unknown[]): void {
+    if (message !== null && typeof message === "object") passed.add(message);
+    try {
+      given?.(message, ...extra);
+    } finally {
+      if (message !== null && typeof message === "object") passed.delete(message);
+    }
+  }
   const connection = createConnection(session, options, {
     send: (message, sendOptions) => send.call(transport, message, sendOptions),
     deliver: (message) => pass(handler, message),
@@ -59,7 +69,7 @@ export function guardTransport<T extends TransportLike>(transport: T, session: S
     handler = given;
     if (typeof given !== "function") return given;
     return (message, ...extra) => {
-      if (isPassed(message)) return given(message, ...extra);
+      if (message !== null && typeof message === "object" && passed.has(message)) return given(message, ...extra);
       receive(connection, message, (checked) => pass(given, checked, ...extra));
     };
   });
@@ -82,22 +92,6 @@ export function isGuarded(transport: unknown): boolean {
 }
 
 type MessageHandler = (message: unknown, ...extra: unknown[]) => void;
-
-/** Messages on their way to the client. A client that chains an earlier handler hands it the very same object, which need not be checked again. */
-const passed = new WeakSet<object>();
-
-function isPassed(message: unknown): boolean {
-  return message !== null && typeof message === "object" && passed.has(message);
-}
-
-function pass(handler: MessageHandler | undefined, message: unknown, ...extra: unknown[]): void {
-  if (message !== null && typeof message === "object") passed.add(message);
-  try {
-    handler?.(message, ...extra);
-  } finally {
-    if (message !== null && typeof message === "object") passed.delete(message);
-  }
-}
 
 function define(transport: object, name: string, property: PropertyDescriptor): void {
   try {

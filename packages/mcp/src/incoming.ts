@@ -1,4 +1,4 @@
-import type { JsonObject, Outcome } from "@holdpoint/core";
+import { isRefusal, type JsonObject, type Outcome } from "@holdpoint/core";
 import { type Connection, type InFlight, report, settle } from "./connection.ts";
 import { isObject, isResponse, type RequestId, requestId } from "./message.ts";
 import { cleanResult } from "./refusal-result.ts";
@@ -60,6 +60,12 @@ function answered(connection: Connection, entry: Answerable, message: JsonObject
     entry.stopListening();
     connection.continuations.wait(entry.continues, result.requestState, entry.admission);
     return withResult(message, cleanResult(result, []));
+  }
+  if (isRefusal(result)) {
+    // A guarded transport inside this one refused what had been changed on its way there, or was sent once more: no server can send that object.
+    const reason = "refused by a transport inside";
+    settle(connection, entry, { kind: entry.passedInside ? "unknown" : "unsent", reason });
+    return message;
   }
   settle(connection, entry, outcomeOf(message));
   return isObject(result) ? withResult(message, cleanResult(result, entry.admission.edited)) : message;

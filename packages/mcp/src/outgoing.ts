@@ -1,6 +1,6 @@
-import { type Admission, HoldpointError, type JsonObject, printable, type Refusal } from "@holdpoint/core";
+import { type Admission, canonicalJson, HoldpointError, type JsonObject, printable, type Refusal } from "@holdpoint/core";
 import { answer, answerRefusal, refuse } from "./answers.ts";
-import { type Connection, giveUp, type InFlight, type OpenCall, type OtherRequest, settle } from "./connection.ts";
+import { type Connection, giveUp, type InFlight, type OpenCall, type OtherRequest, senderOf, settle } from "./connection.ts";
 import { mayLeave } from "./egress.ts";
 import {
   envelopeOf,
@@ -26,20 +26,17 @@ import { copyOptions, onAbort } from "./send-options.ts";
  * request that is still open).
  */
 export async function sendThrough(connection: Connection, message: unknown, options: unknown): Promise<unknown> {
-  if (isBeingSent(connection, message)) return sendAgain(connection, message, options);
+  const sender = senderOf(message);
+  if (sender === connection) return sendAgain(connection, message as JsonObject | readonly JsonObject[], options);
   const read = readMessage(message);
   if (read && Array.isArray(read.value)) return sendBatch(connection, read.value, options);
   if (!read || !isObject(read.value)) throw malformedMessage();
   const { value } = read;
-  if (value.method === "tools/call") return sendCall(connection, value, read.unfit, options);
+  if (value.method === "tools/call") return sendCall(connection, value, read.unfit, options, sender);
   if (!isClear(value)) throw malformedMessage();
   if (value.method === "notifications/cancelled" && cancelled(connection, value)) return undefined;
   if (!mayLeave(connection, value)) return undefined;
   return sendOther(connection, value, options);
-}
-
-function isBeingSent({ sending }: Connection, message: unknown): message is JsonObject | readonly JsonObject[] {
-  return message !== null && typeof message === "object" && sending.has(message);
 }
 
 /**
@@ -116,7 +113,13 @@ function cancelled(connection: Connection, { params }: JsonObject): boolean {
   return false;
 }
 
-async function sendCall(connection: Connection, message: JsonObject, unfit: ReadMessage["unfit"], options: unknown): Promise<unknown> {
+async function sendCall(
+  connection: Connection,
+  message: JsonObject,
+  unfit: ReadMessage["unfit"],
+  options: unknown,
+  sender: Connection | undefined,
+): Promise<unknown> {
   const id = requestId(message);
   const sendOptions = copyOptions(options);
   const name = nameIn(message);
@@ -126,16 +129,18 @@ async function sendCall(connection: Connection, message: JsonObject, unfit: Read
     return undefined;
   }
   claim(connection, id);
+  connection.envelope = envelopeOf(message.params) ?? connection.envelope;
+  const call = unfit ? describeUnfit(unfit) : readCall(message.params);
+  const outside = sender && typeof call !== "string" ? admittedOutside(connection, sender, id, call) : undefined;
+  if (outside) return forwardCall(connection, id, call as ToolCall, outside, { settled: true }, sendOptions);
   const held: InFlight = { kind: "held", cancel: new AbortController() };
   const { signal } = held.cancel;
   connection.inFlight.set(id, held);
-  connection.envelope = envelopeOf(message.params) ?? connection.envelope;
   const stopListening = onAbort(sendOptions, () => {
     if (connection.inFlight.get(id) === held) connection.inFlight.delete(id);
     held.cancel.abort();
   });
 
-  const call = unfit ? describeUnfit(unfit) : readCall(message.params);
   const continued = typeof call === "string" ? undefined : redeem(connection, call);
   const decided = continued ? await goOn(connection, name, continued, signal) : await decide(connection, name, call, unfit?.code, signal);
   stopListening();
@@ -149,7 +154,20 @@ async function sendCall(connection: Connection, message: JsonObject, unfit: Read
     answerRefusal(connection, message, decided as Refusal);
     return undefined;
   }
-  return forwardCall(connection, id, call, decided, continued !== undefined, sendOptions);
+  return forwardCall(connection, id, call, decided, { continued: continued !== undefined }, sendOptions);
+}
+
+/**
+ * INVARIANT (decided-once): what a guarded transport around this one is sending at this moment, for the same session and server and with the very arguments
+ * that were admitted there, is that call. It passes once: sent once more, it is an attempt of its own.
+ */
+function admittedOutside({ session, server }: Connection, sender: Connection, id: RequestId, call: ToolCall): Admission | undefined {
+  const entry = sender.session === session && sender.server === server ? sender.inFlight.get(id) : undefined;
+  if (entry?.kind !== "call" || entry.passedInside || entry.continues[0] !== call.name) return undefined;
+  if (canonicalJson(entry.admission.arguments) !== canonicalJson(call.arguments ?? {})) return undefined;
+  entry.passedInside = true;
+  // What a person edited is told by the transport around this one.
+  return { ...entry.admission, edited: [] };
 }
 
 /** The admission of the call that this one continues, an earlier round of which has left. */
@@ -221,10 +239,11 @@ async function forwardCall(
   id: RequestId,
   call: ToolCall,
   admission: Admission,
-  continued: boolean,
+  { continued = false, settled = false },
   options: Record<string, unknown> | undefined,
 ): Promise<unknown> {
-  const entry: OpenCall = { kind: "call", admission, continues: continuesOf(call), stopListening: () => undefined, settled: false };
+  const continues = continuesOf(call);
+  const entry: OpenCall = { kind: "call", admission, continues, stopListening: () => undefined, settled, passedInside: false };
   connection.inFlight.set(id, entry);
   entry.stopListening = onAbort(options, () => giveUp(connection, id, entry, "the caller cancelled"));
   const { name, rest } = call;
