@@ -342,3 +342,16 @@ test.each(majors)(
     expect(calls("pay")).toHaveLength(1);
   },
 );
+
+test.each(majors)(
+  "[nothing-leaves-unchecked] a guarded transport of %s around one of another session does not speak for it",
+  async (major) => {
+    const { client, transport, calls } = await upstream(major);
+    const inner = guardTransport(loose(transport), createGuard({ policy: denyPay }).session());
+    const guarded = guardClient(client, createGuard({ policy: allowAll }).session());
+    await loose(guarded).connect(around(inner, (message, send) => send(message)));
+    expect(textOf(await guarded.callTool({ name: "balance" }))).toBe("100");
+    expect(isRefusal(await guarded.callTool(pay))).toBe(true);
+    expect(calls("pay")).toEqual([]);
+  },
+);
