@@ -255,8 +255,33 @@ test("[fail-closed] nobody listens: every store says so at once, and names no ad
   for (const approvals of [redisApprovals({ client }), postgresApprovals({ pool })]) {
     await expect(Promise.resolve(approvals.consume("id", 0))).rejects.toThrow(/^(Redis|PostgreSQL) failed: /);
   }
-  expect(() => sqliteStore({ file: "/nowhere/at/all.db" })).toThrow(/^SQLite failed: unable to open database file$/);
+  expect(() => sqliteStore({ file: "/nowhere/at/all.db" })).toThrow(
+    /^SQLite failed: unable to open database file: the folder must be there/,
+  );
   await pool.end();
+});
+
+test("[fail-closed] what stopped a script is found in the script's own error, as Redis writes it before version 7", async () => {
+  let words = "";
+  const client = {
+    status: "ready",
+    eval: async () => "maxmemory_policy:noeviction\r\n",
+    async evalsha() {
+      throw new Error(`ERR Error running script (call to f_5e7f): @user_script:84: @user_script: 84: ${words}`);
+    },
+  };
+  const store = redisStore({ client });
+  const failure = () =>
+    Promise.resolve(store.reserve([{ key: "calls", window: { kind: "lifetime" }, amount: unit, max: unit }], 0)).catch(
+      (error: unknown) => error,
+    );
+  words = "-OOM command not allowed when used memory > 'maxmemory'.";
+  // A store that is full denies under every `failMode`.
+  expect(await failure()).toMatchObject({ full: true, message: expect.stringMatching(/^Redis failed: OOM: /) });
+  words = "-READONLY You can't write against a read only replica.";
+  expect(await failure()).toMatchObject({ full: false, message: expect.stringMatching(/^Redis failed: READONLY: /) });
+  words = "The user executing the script can't run this command or subcommand";
+  expect(await failure()).toMatchObject({ message: expect.stringMatching(/^Redis failed: NOPERM: /) });
 });
 
 test("[fail-closed] Redis is refused while it may evict keys, and taken once it may not", async () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { memoryStore } from "@holdpoint/core";
 import { migratePostgres, postgresApprovals, postgresStore } from "@holdpoint/stores/postgres";
 import { approvalStoreContract, counterStoreContract, counterStoreHistory, runHistory } from "@holdpoint/testing/contracts";
@@ -80,7 +82,9 @@ postgresTest("[fail-closed] an isolation level under which a call would not see 
   const strict = new Pool({ connectionString: url, max: 1, options: "-c default_transaction_isolation=repeatable\\ read" });
   const store = postgresStore({ pool: strict, schema: freshSchema() });
   const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
-  await expect(Promise.resolve(store.reserve([debit], 0))).rejects.toThrow("PostgreSQL failed: 55000");
+  await expect(Promise.resolve(store.reserve([debit], 0))).rejects.toThrow(
+    "set the role's `default_transaction_isolation` to `read committed`",
+  );
   await strict.end();
 });
 
@@ -95,3 +99,103 @@ postgresTest("a schema that another role makes is waited for, and a later versio
   await pool.query(`UPDATE ${schema}.state SET version = 99`);
   await expect(migratePostgres({ pool, schema })).rejects.toThrow("is of version 99");
 });
+
+postgresTest("a schema that is dropped while it is in use is made anew, or said to be missing until it is there again", async () => {
+  const schema = freshSchema();
+  const store = postgresStore({ pool, schema });
+  const approvals = postgresApprovals({ pool, schema });
+  const waiting = postgresStore({ pool, schema, migrate: false });
+  const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
+  expect((await store.reserve([debit], 0)).granted).toBe(true);
+  expect(await approvals.list({}, 0)).toEqual([]);
+  expect(await waiting.look([debit], 0)).toEqual([{ remaining: 0 }]);
+
+  await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+  await expect(Promise.resolve(waiting.look([debit], 0))).rejects.toThrow("run `migratePostgres` on it");
+  const again = await Promise.all(Array.from({ length: 5 }, () => store.reserve([debit], 0)));
+  expect(again.filter(({ granted }) => granted)).toHaveLength(1);
+  expect(await waiting.look([debit], 0)).toEqual([{ remaining: 0 }]);
+  await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+  expect(await approvals.list({}, 0)).toEqual([]);
+
+  await pool.query(`DROP TABLE ${schema}.counters`);
+  await expect(Promise.resolve(store.reserve([debit], 0))).rejects.toThrow("PostgreSQL failed: 42P01: a part of the schema is missing");
+});
+
+postgresTest(
+  "[fail-closed] a role that may make no schema is denied, is told what it lacks, and has enough with the rights that the page lists",
+  async (context) => {
+    const mayMakeRoles = "SELECT FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolcreaterole)";
+    if ((await pool.query(mayMakeRoles)).rows.length === 0) return context.skip();
+    const schema = freshSchema();
+    const role = `${schema}_app`;
+    await pool.query(`CREATE ROLE ${role}; GRANT ${role} TO CURRENT_USER`);
+    const application = new Pool({ connectionString: url, max: 3, options: `-c role=${role}` });
+    context.onTestFinished(async () => {
+      await application.end();
+      await pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    });
+    const store = postgresStore({ pool: application, schema });
+    const debits = [
+      { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 5 },
+      { key: "recent", window: { kind: "sliding", ms: 60_000 }, amount: 1, max: 5 },
+      { key: "in flight", window: { kind: "concurrent" }, amount: 1, max: 5 },
+    ] as const;
+    const lacking = "PostgreSQL failed: 42501: the role lacks a right: run `migratePostgres`";
+    await expect(Promise.resolve(store.reserve(debits, 0))).rejects.toThrow(lacking);
+    await migratePostgres({ pool, schema });
+    await expect(Promise.resolve(store.reserve(debits, 0))).rejects.toThrow(lacking);
+
+    const page = readFileSync(join(import.meta.dirname, "../../docs/stores.md"), "utf8");
+    const [, grants = ""] = /^```sql\n(GRANT [^`]*)```$/m.exec(page) ?? [];
+    // Functions may be everybody's or, where an administrator took that back, the role's alone.
+    await pool.query(`REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ${schema} FROM PUBLIC`);
+    await pool.query(grants.replaceAll("holdpoint", schema).replaceAll(" app;", ` ${role};`));
+    const reserved = await store.reserve(debits, 0);
+    if (!reserved.granted) throw new Error("not granted");
+    await store.renew(reserved.reservation, 0);
+    await store.settle(reserved.reservation, [0, 1], 0);
+    await store.forget(["calls"]);
+    expect(await store.look(debits, 0)).toEqual(debits.map(() => ({ remaining: 5 })));
+    expect(await postgresApprovals({ pool: application, schema, migrate: false }).list({}, 0)).toEqual([]);
+  },
+);
+
+postgresTest(
+  "[fail-closed] a server that takes no writes, or stops the statement, denies, charges nothing, and says what to do",
+  async ({ onTestFinished }) => {
+    const schema = freshSchema();
+    const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
+    await migratePostgres({ pool, schema });
+    const under = (options: string) => {
+      const other = new Pool({ connectionString: url, max: 1, options });
+      onTestFinished(() => other.end());
+      return postgresStore({ pool: other, schema });
+    };
+    const readOnly = under("-c default_transaction_read_only=on");
+    await expect(Promise.resolve(readOnly.reserve([debit], 0))).rejects.toThrow(
+      "PostgreSQL failed: 25006: the server or the role is read-only",
+    );
+
+    const impatient = under("-c statement_timeout=100");
+    await impatient.look([debit], 0);
+    const other = await pool.connect();
+    onTestFinished(() => other.release());
+    await other.query("BEGIN");
+    await other.query(`SELECT ${schema}.lock_counters(ARRAY['lifetime:calls'])`);
+    await expect(Promise.resolve(impatient.reserve([debit], 0))).rejects.toThrow(
+      "PostgreSQL failed: 57014: the server stopped the statement",
+    );
+    await other.query("ROLLBACK");
+    // Lent to another, a pool has no connection for the store.
+    const small = new Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 50 });
+    const lent = await small.connect();
+    await expect(Promise.resolve(postgresStore({ pool: small, schema }).look([debit], 0))).rejects.toThrow(
+      "the pool had no connection to lend",
+    );
+    lent.release();
+    await small.end();
+
+    expect(await impatient.look([debit], 0)).toEqual([{ remaining: 1 }]);
+  },
+);

@@ -100,3 +100,43 @@ test("on a runtime without SQLite the package loads, and a store says what it ne
   );
   expect(stdout + stderr).toBe("CounterStoreError SQLite is not there: this runtime has no `node:sqlite`, use Node 22.13 or newer\n");
 });
+
+test("[fail-closed] a file that another process holds denies after the bound, says so, and counts on when it is free", () => {
+  const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 2 } as const;
+  const file = freshFile();
+  const store = sqliteStore({ file, busyTimeoutMs: 1 });
+  const other = new DatabaseSync(file);
+  expect(store.reserve([debit], 0).granted).toBe(true);
+  other.exec("BEGIN IMMEDIATE");
+  const held = "SQLite failed: database is locked: another process held the file for longer than `busyTimeoutMs`";
+  expect(() => store.reserve([debit], 0)).toThrow(held);
+  expect(() => sqliteStore({ file, busyTimeoutMs: 1 })).toThrow(held);
+  expect(store.look([debit], 0)).toEqual([{ remaining: 1 }]);
+  other.exec("ROLLBACK");
+  expect(store.reserve([debit], 0).granted).toBe(true);
+  store.close();
+  other.close();
+});
+
+test("[refused-spends-nothing] a file that has no room denies, charges nothing, and counts on when there is room", () => {
+  const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1000 } as const;
+  const database = new DatabaseSync(freshFile());
+  const store = sqliteStore({ database });
+  database.exec("PRAGMA max_page_count = 1");
+  const large = (index: number) => ({ ...debit, key: `${index}`.padStart(200, "x") });
+  let granted = 0;
+  let failure: unknown;
+  while (failure === undefined) {
+    try {
+      store.reserve([debit, large(granted)], 0);
+      granted += 1;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  expect(failure).toMatchObject({ full: true, message: "SQLite failed: database or disk is full" });
+  expect(store.look([debit], 0)).toEqual([{ remaining: 1000 - granted }]);
+  database.exec("PRAGMA max_page_count = 100000");
+  expect(store.reserve([debit, large(granted)], 0).granted).toBe(true);
+  database.close();
+});

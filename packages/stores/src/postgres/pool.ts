@@ -42,16 +42,39 @@ export function schemaFunctions(
 ): CallFunction {
   const bounded: PostgresPool = { query: (query) => pool.query({ query_timeout: timeoutMs, ...query }) };
   let prepared: Promise<void> | undefined;
-  return async function callFunction(name, argument) {
-    prepared ??= prepare(bounded, schema).catch((error: unknown) => {
-      prepared = undefined;
-      throw error;
-    });
-    await prepared;
+
+  function ready(): Promise<void> {
+    if (prepared !== undefined) return prepared;
+    const preparing = prepare(bounded, schema);
+    preparing.catch(() => forget(preparing));
+    prepared = preparing;
+    return preparing;
+  }
+  function forget(preparing: Promise<void>): void {
+    if (prepared === preparing) prepared = undefined;
+  }
+  async function call(name: string, argument: unknown): Promise<unknown> {
     const text = `SELECT ${schema}.${name}($1::json)::text AS answer`;
     const { rows } = await bounded.query({ text, values: [JSON.stringify(argument)] });
     const answer = rows[0]?.["answer"];
     if (typeof answer !== "string") throw new CounterStoreError(`PostgreSQL failed: \`${schema}.${name}\` gave no answer`);
     return JSON.parse(answer) as unknown;
+  }
+
+  return async function callFunction(name, argument) {
+    const seen = ready();
+    await seen;
+    try {
+      return await call(name, argument);
+    } catch (error) {
+      // The schema was dropped, or is being restored, and the call did nothing: it is made or seen anew, as for a process that starts now.
+      if (!missing.has((error as { code?: string }).code ?? "")) throw error;
+      forget(seen);
+      await ready();
+      return call(name, argument);
+    }
   };
 }
+
+/** No such schema, function or table. */
+const missing: ReadonlySet<string> = new Set(["3F000", "42883", "42P01"]);

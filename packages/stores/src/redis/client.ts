@@ -35,18 +35,19 @@ export type RunScript = (script: Script, keys: readonly string[], parameters: re
  * connection, is rejected at once: the call would be denied anyway, and the debits taken after it.
  *
  * Before the first script, and whenever a server does not know one, since it is then another server or was restarted, the server is checked: one that
- * may evict keys forgets counters. While scripts run, it is checked again once a minute beside them, since its settings can be changed.
+ * may evict keys forgets counters, and one that refuses a command would stop a script half-way. While scripts run, it is checked again once a minute beside
+ * them, since its settings can be changed.
  *
  * @throws TypeError if the client is of neither library.
  */
-export function scriptRunner(client: RedisClient, anyKey: string): RunScript {
+export function scriptRunner(client: RedisClient, prefix: string): RunScript {
   const { run, evaluate, connected } = adapt(client);
   let fit: Promise<void> | undefined;
   let seenAt = 0;
 
   function look(): Promise<void> {
     seenAt = performance.now();
-    const looking = refuseEviction(evaluate, anyKey);
+    const looking = refuseUnfit(evaluate, prefix);
     // What is not known to be fit is looked at again, before the next script.
     looking.catch(() => {
       fit = undefined;
@@ -74,18 +75,38 @@ export function scriptRunner(client: RedisClient, anyKey: string): RunScript {
 
 const lookAgainMs = 60_000;
 
-/** `CONFIG` is forbidden on managed servers; `INFO` is not. Where neither may be read, nothing is known, and nothing is refused. */
-const memoryInfo = script("return redis.call('INFO', 'memory')");
+/**
+ * Answers with the server's settings of memory, empty where they may not be read: `CONFIG` is forbidden on managed servers, and `INFO` seldom. Before that it
+ * runs each command that the scripts do, and answers with the one that is refused and the server's words. What a script has written stays when its next
+ * command is refused, so a user whose ACL lacks one would have calls charged that are denied.
+ */
+const fitness = script(`
+local probe = KEYS[1]
+for _, command in ipairs({
+  {'TIME'}, {'DEL', probe}, {'EXISTS', probe}, {'SET', probe, '0', 'PX', 60000}, {'INCR', probe}, {'GET', probe}, {'DEL', probe},
+  {'HSET', probe, 'a', 0}, {'HINCRBY', probe, 'a', 1}, {'HGET', probe, 'a'}, {'HMGET', probe, 'a'}, {'PERSIST', probe}, {'PEXPIREAT', probe, 1}, {'DEL', probe},
+  {'ZADD', probe, 0, 'a'}, {'ZSCORE', probe, 'a'}, {'ZRANGE', probe, 0, -1}, {'ZREVRANGE', probe, 0, 0}, {'ZRANGEBYSCORE', probe, 0, 0},
+  {'ZREMRANGEBYSCORE', probe, 1, 1}, {'ZREM', probe, 'a'}
+}) do
+  local answer = redis.pcall(unpack(command))
+  if type(answer) == 'table' and answer.err then return {command[1], answer.err} end
+end
+local info = redis.pcall('INFO', 'memory')
+return type(info) == 'string' and info or ''`);
 
-async function refuseEviction(evaluate: RunScript, anyKey: string): Promise<void> {
-  let info: string;
-  try {
-    info = String(await evaluate(memoryInfo, [anyKey], []));
-  } catch (error) {
-    if (error instanceof Error && /^(NOPERM|ERR)\b/.test(error.message)) return;
-    throw error;
+async function refuseUnfit(evaluate: RunScript, prefix: string): Promise<void> {
+  const answer = await evaluate(fitness, [`${prefix}:probe`], []);
+  if (Array.isArray(answer)) {
+    const [command, words] = answer.map(String);
+    // Before version 7 a script's place stands before the word.
+    const [, word = "ERR"] = /(?:^| )-?([A-Z]{2,}) /.exec(words ?? "") ?? [];
+    if (word !== "ERR" && word !== "NOPERM") throw new Error(`${word} ${words}`);
+    throw new CounterStoreError(
+      `Redis refuses \`${command}\` on keys that begin with \`${prefix}:\`: allow it in the user's ACL, and rename no command`,
+      { cause: new Error(words) },
+    );
   }
-  const [, policy] = /maxmemory_policy:([a-z-]+)/.exec(info) ?? [];
+  const [, policy] = /maxmemory_policy:([a-z-]+)/.exec(String(answer)) ?? [];
   if (policy === undefined || policy === "noeviction") return;
   throw new CounterStoreError(
     `Redis may evict keys (\`maxmemory-policy\` is \`${policy}\`), and a counter that is evicted admits calls again: set it to \`noeviction\``,

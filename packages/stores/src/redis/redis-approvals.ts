@@ -30,7 +30,7 @@ export function redisApprovals(options: RedisApprovalsOptions): ApprovalStore {
   const keepMs = options.keepMs ?? defaultKeepMs;
   const prefix = taggedPrefix(options.prefix ?? "holdpoint");
   const clockKey = `${prefix}:clock`;
-  const run = scriptRunner(options.client, clockKey);
+  const run = scriptRunner(options.client, prefix);
   const time = (now: number) => (options.clock === "caller" ? String(Math.floor(now)) : "");
 
   const all = `${prefix}:approvals`;

@@ -23,7 +23,8 @@ export interface RedisStoreOptions {
  * clock, which never goes back.
  *
  * Nothing is lost with a client, at any instant. What the server loses is counted no more: with its process the writes since the last `appendfsync`, with a
- * failover those that had not reached the replica. A server that may evict keys is refused. A reservation whose answer was lost stays counted; its
+ * failover those that had not reached the replica. A server that may evict keys is refused, and one that refuses a command of the scripts, before anything is
+ * charged. A reservation whose answer was lost stays counted; its
  * concurrent slots are free again after `leaseMs`. Every method rejects with `CounterStoreError`, at once where the client has lost its connection.
  *
  * @throws TypeError if the client is of neither library, or an option has no meaning.
@@ -36,7 +37,7 @@ export function redisStore(options: RedisStoreOptions): CounterStore & Required<
   const leaseMs = checkLease(options.leaseMs ?? defaultLeaseMs);
   const prefix = taggedPrefix(options.prefix ?? "holdpoint");
   const clockKey = `${prefix}:clock`;
-  const run = scriptRunner(options.client, clockKey);
+  const run = scriptRunner(options.client, prefix);
   const byCaller = options.clock === "caller";
 
   function time(now: number): string {
