@@ -1,7 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { hostname, tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import type { AuditEvent } from "../audit/audit-event.ts";
@@ -199,4 +200,17 @@ test("[fail-closed] a lock that names nobody is a living process's", () => {
   const file = join(scratch(), "audit.jsonl");
   writeFileSync(`${file}.lock`, "");
   expect(() => jsonlAudit(file)).toThrow(/is written by another process/);
+});
+
+test("[fail-closed] while one process takes a dead one's lock over no other does, and where it died of that, the error names what it left", async () => {
+  const file = join(scratch(), "audit.jsonl");
+  const { pid } = spawnSync(process.execPath, ["--eval", ""]);
+  writeFileSync(`${file}.lock`, JSON.stringify({ pid, host: hostname() }));
+  writeFileSync(`${file}.lock.stale`, "");
+  expect(() => jsonlAudit(file)).toThrow(`where that process is gone, delete \`${file}.lock.stale\``);
+  expect(readFileSync(`${file}.lock`, "utf8")).toContain(String(pid));
+  rmSync(`${file}.lock.stale`);
+  await using audit = jsonlAudit(file);
+  expect(audit).toBeDefined();
+  expect(readdirSync(dirname(file)).sort()).toEqual(["audit.jsonl", "audit.jsonl.lock"]);
 });

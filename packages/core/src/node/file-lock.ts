@@ -2,13 +2,11 @@ import {
   closeSync,
   existsSync,
   fstatSync,
-  linkSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
-  renameSync,
   rmSync,
   statSync,
   writeSync,
@@ -38,9 +36,9 @@ export function lockFile(lock: string, what: string): () => void {
     if (text === undefined) continue;
     const holder = livingHolder(path, text);
     if (holder) throw taken(what, path, holder);
-    removeStale(path, text);
+    if (!removeStale(path)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
   }
-  throw taken(what, path, "another process");
+  throw taken(what, existsSync(turnAt(path)) ? turnAt(path) : path, "another process");
 }
 
 /** Makes the lock, and leaves it open for as long as it is held; `undefined` where there is one. */
@@ -124,15 +122,28 @@ function isOpenHere(path: string): boolean {
   });
 }
 
-/** Of two processes that find the same dead lock only one may take it away: the other could be removing the first one's new lock. */
-function removeStale(path: string, expected: string): void {
-  const aside = `${path}.${process.pid}`;
+/**
+ * Takes a dead lock away; false where another process is about to. One at a time looks again and removes what it has seen: two that went by what they had
+ * read before could remove each other's new locks. A process that dies in between leaves its turn behind, and the lock is then taken over by nobody.
+ */
+function removeStale(path: string): boolean {
+  let turn: number;
   try {
-    renameSync(path, aside);
+    turn = openSync(turnAt(path), "wx", 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
   }
-  if (readFileSync(aside, "utf8") !== expected) linkSync(aside, path);
-  rmSync(aside, { force: true });
+  try {
+    const text = readLock(path);
+    if (text !== undefined && livingHolder(path, text) === undefined) rmSync(path, { force: true });
+    return true;
+  } finally {
+    closeSync(turn);
+    rmSync(turnAt(path), { force: true });
+  }
+}
+
+function turnAt(path: string): string {
+  return `${path}.stale`;
 }
