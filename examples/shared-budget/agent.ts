@@ -10,7 +10,8 @@ import { policy } from "./policy.ts";
 
 const [url = "", prefix = "", agent = ""] = process.argv.slice(2);
 const client = new Redis(url);
-const guard = createGuard({ policy, store: redisStore({ client, prefix }), namespace: "shared-budget" });
+// Who would rather wait for a busy Redis than be refused has more patience than the two seconds that a guard has by default.
+const guard = createGuard({ policy, store: redisStore({ client, prefix }), namespace: "shared-budget", storeTimeoutMs: 60_000 });
 const session = guard.session({ tenant: "acme", agent });
 
 const goOn = text(process.stdin);

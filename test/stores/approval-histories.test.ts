@@ -66,7 +66,7 @@ test.skipIf(!process.env["REDIS_URL"])("a Redis store of approvals answers every
 test.skipIf(!process.env["DATABASE_URL"])("a PostgreSQL store of approvals answers every history as the one in memory does", async () => {
   const pool = new Pool({ connectionString: process.env["DATABASE_URL"], max: 2 });
   const schema = `test_${crypto.randomUUID().slice(0, 8)}`;
-  const store = postgresApprovals({ pool, schema, clock: "caller" });
+  const store = postgresApprovals({ pool, schema, clock: "caller", timeoutMs: 60_000 });
   await fc.assert(
     fc.asyncProperty(history, async (steps) => {
       await store.get("none", 0);

@@ -11,7 +11,7 @@ export interface OpenStore {
   close(): Promise<unknown>;
 }
 
-/** Loads the one store that is asked for: a test starts many processes. */
+/** Loads the one store that is asked for, and has more patience with its server than is the default: a test starts many processes. */
 export async function openStore(place: StorePlace): Promise<OpenStore> {
   switch (place.kind) {
     case "sqlite": {
@@ -30,7 +30,7 @@ export async function openStore(place: StorePlace): Promise<OpenStore> {
       const { Pool } = await import("pg");
       const { postgresStore } = await import("@holdpoint/stores/postgres");
       const pool = new Pool({ connectionString: place.url, max: 2 });
-      return { store: postgresStore({ ...place, pool }), close: () => pool.end() };
+      return { store: postgresStore({ ...place, pool, timeoutMs: 60_000 }), close: () => pool.end() };
     }
   }
 }

@@ -61,7 +61,7 @@ const places = {
       const pool = new Pool({ connectionString: `postgres://${username}:${password}@127.0.0.1:${port}${pathname}`, max: 3 });
       pool.on("error", () => undefined);
       return {
-        store: postgresStore({ pool, schema: name }),
+        store: postgresStore({ pool, schema: name, timeoutMs: 60_000 }),
         async close() {
           await pool.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`);
           await pool.end();
@@ -92,7 +92,7 @@ for (const [name, place] of Object.entries(places)) {
         const options = { policy, store, audit, namespace: "test" };
         const call = (guard: Guard) => guard.admit({ session: guard.session({}), tool: "pay", arguments: {} });
         // Only where the server hangs is the bound tight: a busy machine may take its time to connect and to answer.
-        const patient = createGuard({ ...options, storeTimeoutMs: 20_000 });
+        const patient = createGuard({ ...options, storeTimeoutMs: 60_000 });
         const closed = createGuard({ ...options, storeTimeoutMs: 100 });
         const open = createGuard({ ...options, storeTimeoutMs: 100, failMode: { store: "open" } });
 
@@ -111,7 +111,7 @@ for (const [name, place] of Object.entries(places)) {
         // What hung is lost with its connection; the next one passes.
         line.cut();
         line.release();
-        await expect.poll(async () => (await call(patient)).outcome, { timeout: 20_000 }).toBe("allow");
+        await expect.poll(async () => (await call(patient)).outcome).toBe("allow");
       },
     );
 
@@ -125,7 +125,7 @@ for (const [name, place] of Object.entries(places)) {
         const { store, close } = await place.open(line.port, fresh());
         onTestFinished(close);
         const debit: Debit = { key: "calls", window: { kind: "lifetime" }, amount: unit, max: 6 * unit };
-        const connected = () => expect.poll(async () => store.look([debit], Date.now()), { timeout: 20_000 }).toHaveLength(1);
+        const connected = () => expect.poll(async () => store.look([debit], Date.now())).toHaveLength(1);
         await connected();
         let granted = 0;
         let lost = 0;
@@ -169,7 +169,7 @@ test
       line.hang();
       await expect(Promise.resolve(store.reserve([debit], 0))).rejects.toThrow("PostgreSQL failed");
       line.release();
-      await expect.poll(async () => (await store.reserve([debit], 0)).granted, { timeout: 20_000 }).toBe(true);
+      await expect.poll(async () => (await store.reserve([debit], 0)).granted).toBe(true);
       expect((await pool.query("SELECT pg_backend_pid() AS pid")).rows).not.toEqual(rows);
     },
   );

@@ -11,6 +11,8 @@ const url = process.env["DATABASE_URL"];
 const postgresTest = test.skipIf(!url);
 const schema = `test_${crypto.randomUUID().replaceAll("-", "").slice(0, 12)}`;
 const pool = new Pool({ connectionString: url, max: 10 });
+/** A server that others use too may take its time. */
+const patience = { timeoutMs: 60_000 };
 
 afterAll(async () => {
   if (url) {
@@ -23,31 +25,47 @@ afterAll(async () => {
 let schemas = 0;
 const freshSchema = () => `${schema}_${++schemas}`;
 
-counterStoreContract("postgres", () => ({ store: postgresStore({ pool, schema }), second: postgresStore({ pool, schema }) }), {
-  test: postgresTest.concurrent,
-  expect,
-  clock: "server",
-});
+counterStoreContract(
+  "postgres",
+  () => ({ store: postgresStore({ pool, schema, ...patience }), second: postgresStore({ pool, schema, ...patience }) }),
+  {
+    test: postgresTest.concurrent,
+    expect,
+    clock: "server",
+  },
+);
 
-counterStoreContract("postgres, time moved", () => ({ store: postgresStore({ pool, schema: freshSchema(), clock: "caller" }) }), {
-  test: postgresTest,
-  expect,
-});
+counterStoreContract(
+  "postgres, time moved",
+  () => ({ store: postgresStore({ pool, schema: freshSchema(), clock: "caller", ...patience }) }),
+  {
+    test: postgresTest,
+    expect,
+  },
+);
 
-approvalStoreContract("postgres", () => ({ store: postgresApprovals({ pool, schema }), second: postgresApprovals({ pool, schema }) }), {
-  test: postgresTest.concurrent,
-  expect,
-  clock: "server",
-});
+approvalStoreContract(
+  "postgres",
+  () => ({ store: postgresApprovals({ pool, schema, ...patience }), second: postgresApprovals({ pool, schema, ...patience }) }),
+  {
+    test: postgresTest.concurrent,
+    expect,
+    clock: "server",
+  },
+);
 
-approvalStoreContract("postgres, time moved", () => ({ store: postgresApprovals({ pool, schema: freshSchema(), clock: "caller" }) }), {
-  test: postgresTest,
-  expect,
-});
+approvalStoreContract(
+  "postgres, time moved",
+  () => ({ store: postgresApprovals({ pool, schema: freshSchema(), clock: "caller", ...patience }) }),
+  {
+    test: postgresTest,
+    expect,
+  },
+);
 
 postgresTest("a PostgreSQL store answers every history as the one in memory does", async () => {
   const schema = freshSchema();
-  const store = postgresStore({ pool, schema, leaseMs: 1e12, clock: "caller" });
+  const store = postgresStore({ pool, schema, leaseMs: 1e12, clock: "caller", ...patience });
   await fc.assert(
     fc.asyncProperty(counterStoreHistory(fc), async (history) => {
       await store.look([], 0);
@@ -60,7 +78,7 @@ postgresTest("a PostgreSQL store answers every history as the one in memory does
 
 postgresTest("a call that opens a counter waits for no other that is taking a dead one anew", async ({ onTestFinished }) => {
   const schema = freshSchema();
-  const store = postgresStore({ pool, schema, clock: "caller", timeoutMs: 5000 });
+  const store = postgresStore({ pool, schema, clock: "caller", ...patience });
   const debit = (key: string) => ({ key, window: { kind: "sliding", ms: 1000 }, amount: 1, max: 1 }) as const;
   await store.reserve([debit("dead")], 0);
   await store.look([], 10_000);
@@ -80,7 +98,7 @@ postgresTest("a call that opens a counter waits for no other that is taking a de
 
 postgresTest("[fail-closed] an isolation level under which a call would not see what another has taken is refused", async () => {
   const strict = new Pool({ connectionString: url, max: 1, options: "-c default_transaction_isolation=repeatable\\ read" });
-  const store = postgresStore({ pool: strict, schema: freshSchema() });
+  const store = postgresStore({ pool: strict, schema: freshSchema(), ...patience });
   const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
   await expect(Promise.resolve(store.reserve([debit], 0))).rejects.toThrow(
     "set the role's `default_transaction_isolation` to `read committed`",
@@ -90,7 +108,7 @@ postgresTest("[fail-closed] an isolation level under which a call would not see 
 
 postgresTest("a schema that another role makes is waited for, and a later version is refused", async () => {
   const schema = freshSchema();
-  const store = postgresStore({ pool, schema, migrate: false });
+  const store = postgresStore({ pool, schema, migrate: false, ...patience });
   const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
   const reserve = async () => (await store.reserve([debit], 0)).granted;
   await expect(reserve()).rejects.toThrow("run `migratePostgres` on it");
