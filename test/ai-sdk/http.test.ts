@@ -22,7 +22,8 @@ const policy = definePolicy({
 /** A real MCP server over HTTP, and what it was asked to pay. */
 async function serve() {
   const paid: number[] = [];
-  const http = createServer(async (request, response) => {
+  // A connection that idles is kept: one that the server gives up while the client takes it up again fails its request.
+  const http = createServer({ keepAliveTimeout: 0 }, async (request, response) => {
     const server = new McpServer({ name: "desk", version: "1.0.0" });
     server.registerTool("pay", { inputSchema: { n: z.number() } }, ({ n }) => {
       paid.push(n);
