@@ -168,3 +168,17 @@ test("a store that is not there is said to be missing, and is not made", async (
   expect(down.code).toBe(3);
   expect(down.stderr).not.toContain("secret");
 });
+
+test("no part of a store's password is printed, however it is written", async () => {
+  for (const [url, code] of [
+    ["mysql://ann:hunter2@127.0.0.1:1", 2],
+    ["redis://ann:hun/ter2@127.0.0.1:1", 2],
+    ["redis://ann:hun@ter2@127.0.0.1:1", 3],
+    ["postgres://ann:hun@ter2@127.0.0.1:1/x", 3],
+    ["postgres://ann:hun/ter2@127.0.0.1:1/x", 3],
+  ] as const) {
+    const ended = await holdpoint(["approvals", "list", "--store", url]);
+    expect(ended).toMatchObject({ stdout: "", stderr: expect.stringMatching(/^error: .*\/\/…@127\.0\.0\.1:1.*\n$/), code });
+    expect(ended.stderr).not.toMatch(/ann|hun|ter2/);
+  }
+});

@@ -24,7 +24,7 @@ export async function openApprovals(url: string, { prefix, schema }: StoreOption
   if (/^rediss?:\/\//.test(url)) {
     const { Redis } = await library("ioredis", () => import("ioredis"));
     const { redisApprovals } = await import("@holdpoint/stores/redis");
-    const client = new Redis(url, { maxRetriesPerRequest: 1, retryStrategy: () => null });
+    const client = connecting(url, () => new Redis(url, { maxRetriesPerRequest: 1, retryStrategy: () => null }));
     // Each command reports the failure; without a listener it would be printed as well.
     client.on("error", () => undefined);
     return { store: redisApprovals({ client, prefix }), close: async () => client.disconnect() };
@@ -36,7 +36,7 @@ export async function openApprovals(url: string, { prefix, schema }: StoreOption
     return { store: postgresApprovals({ pool, schema, migrate: false }), close: () => pool.end() };
   }
   if (/^[a-z]{2,}:\/\//i.test(url) && !url.startsWith("sqlite://"))
-    throw new Failure(`--store ${url}: this is no \`sqlite:\`, \`redis:\` or \`postgres:\` URL`);
+    throw new Failure(`--store ${withoutPassword(url)}: this is no \`sqlite:\`, \`redis:\` or \`postgres:\` URL`);
   const file = url.replace(/^sqlite:(?:\/\/)?/, "");
   // The store would make a file that is missing, and every list would be empty.
   if (!existsSync(file)) throw new Failure(`${file}: there is no such file`);
@@ -46,6 +46,14 @@ export async function openApprovals(url: string, { prefix, schema }: StoreOption
     return { store, close: async () => store.close() };
   } catch (error) {
     throw new Failure(`${file}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function connecting<Client>(url: string, connect: () => Client): Client {
+  try {
+    return connect();
+  } catch (error) {
+    throw new Failure(`--store ${withoutPassword(url)}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
@@ -69,6 +77,7 @@ export async function asking<Answer>(url: string, ask: () => Answer | Promise<An
   }
 }
 
+/** A password may hold what should have been escaped in it: all that stands before the last `@` is left out. */
 function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//…@");
+  return url.replace(/\/\/.*@/s, "//…@");
 }
