@@ -210,3 +210,21 @@ test("what `beforeToolCall` changes is checked again at the guarded connection, 
     }
   }
 });
+
+test("under tools-only the adapters read no resource of a server, and its tools are called all the same (16)", async () => {
+  const uri = "demo://resource/dynamic/text/1";
+  for (const egress of ["all", "tools-only"] as const) {
+    const { session, count } = guardOn({ version: "1", default: "allow" });
+    const multi = new MultiServerMCPClient({ mcpServers: { one: everything } });
+    try {
+      const tools = await guardMcpServers(multi, session, { egress });
+      const reading = multi.readResource("one", uri);
+      if (egress === "all") expect(await reading).toMatchObject([{ uri }]);
+      else await expect(reading).rejects.toThrow("Only tool calls may leave");
+      expect(await tools.find(({ name }) => name === "echo")?.invoke({ message: "hi" })).toContain("hi");
+      expect(count("anomaly")).toBe(egress === "all" ? 0 : 1);
+    } finally {
+      await multi.close();
+    }
+  }
+});

@@ -1,5 +1,5 @@
 import { type Guard, guardOf, HoldpointError, type Session } from "@holdpoint/core";
-import { guardTransport, type TransportLike } from "@holdpoint/mcp";
+import { type ConnectionOptions, guardTransport, type TransportLike } from "@holdpoint/mcp";
 import { guardTools } from "./guard-tools.ts";
 import { isObject, type ToolLike } from "./langchain-shapes.ts";
 import type { GuardOptions } from "./seat.ts";
@@ -23,6 +23,8 @@ export interface McpServersOptions extends Omit<GuardOptions, "server" | "server
    * a client that several sessions share. Default `guard`.
    */
   readonly connections?: "guard" | "leave" | undefined;
+  /** `tools-only` also refuses what else a guarded connection can send: the resources that the adapters read by themselves, prompts, answers to the server. Default `all`. */
+  readonly egress?: ConnectionOptions["egress"];
 }
 
 /**
@@ -40,14 +42,14 @@ export async function guardMcpServers<T extends ToolLike>(
   options: McpServersOptions = {},
 ): Promise<T[]> {
   const { mcpServers, prefixToolNameWithServerName, additionalToolNamePrefix } = client.config;
-  const { policyOf, connections, ...guarding } = options;
+  const { policyOf, connections, egress, ...guarding } = options;
   const guard = guardOf(session);
   const names = Object.keys(mcpServers);
   await client.getTools();
   const guarded: T[] = [];
   for (const name of names) {
     const server = policyOf?.(name) ?? soleServer(guard) ?? name;
-    if (connections !== "leave") guardConnection(await client.getClient(name), session, server, name);
+    if (connections !== "leave") guardConnection(await client.getClient(name), session, name, { server, egress });
     const prefix = `${additionalToolNamePrefix ? `${additionalToolNamePrefix}__` : ""}${prefixToolNameWithServerName ? `${name}__` : ""}`;
     const serverOf = (tool: string) => (tool.startsWith(prefix) ? { server, tool: tool.slice(prefix.length) } : undefined);
     guarded.push(...guardTools(await client.getTools(name), session, { ...guarding, serverOf }));
@@ -64,10 +66,10 @@ function soleServer(guard: Guard): string | undefined {
   }
 }
 
-function guardConnection(client: unknown, session: Session, server: string, name: string): void {
+function guardConnection(client: unknown, session: Session, name: string, options: ConnectionOptions): void {
   // A server that could not be reached, where the client ignores that, has no tools either.
   if (client === undefined) return;
   const transport = isObject(client) ? client["transport"] : undefined;
   if (!isObject(transport)) throw new HoldpointError("configuration", `server \`${name}\` has no connection that can be guarded`);
-  guardTransport(transport as unknown as TransportLike, session, { server });
+  guardTransport(transport as unknown as TransportLike, session, options);
 }
