@@ -6,6 +6,8 @@ export interface CutLine {
   readonly port: number;
   /** From here on nothing that clients send arrives, as at a server that hangs. */
   hang(): void;
+  /** From here on nothing passes on the connections there are, as on a network that drops their packets; others may be opened. */
+  strand(): void;
   /** Lets through what was held up, and all that follows. */
   release(): void;
   /** Ends the connection on which the server's next answer arrives, in place of passing it on. */
@@ -55,6 +57,9 @@ export async function cutLine(url: string): Promise<CutLine> {
     port: address.port,
     hang() {
       hanging = true;
+      for (const client of clients) client.pause();
+    },
+    strand() {
       for (const client of clients) client.pause();
     },
     release() {

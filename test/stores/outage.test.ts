@@ -241,6 +241,54 @@ test.skipIf(!redisUrl)("a give-back that a client sends twice over a cut connect
   line.close();
 });
 
+for (const [name, open] of Object.entries({
+  ioredis: async (port: number) => {
+    const client = new Redis({ port, host: "127.0.0.1", socketTimeout: 500 });
+    client.on("error", () => undefined);
+    return { client, close: () => client.disconnect() };
+  },
+  redis: async (port: number) => {
+    const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { socketTimeout: 500, reconnectStrategy: () => 50 } });
+    client.on("error", () => undefined);
+    await client.connect();
+    return { client, close: () => client.destroy() };
+  },
+})) {
+  test
+    .skipIf(!redisUrl)
+    .concurrent(
+      `a connection of ${name} whose packets are dropped is replaced, by the client's \`socketTimeout\`, while calls go on being made`,
+      async ({ expect, onTestFinished }) => {
+        const line = await cutLine(redisUrl);
+        onTestFinished(() => line.close());
+        const { client, close } = await open(line.port);
+        const prefix = fresh();
+        const direct = new Redis(redisUrl);
+        onTestFinished(async () => {
+          close();
+          await direct.del(...(await direct.keys(`{${prefix}}*`)));
+          await direct.quit();
+        });
+        const store = redisStore({ client, prefix });
+        const debit: Debit = { key: "calls", window: { kind: "lifetime" }, amount: unit, max: 1e6 * unit };
+        const granted = () => Promise.resolve(store.reserve([debit], 0)).then(({ granted }) => granted);
+        expect(await granted()).toBe(true);
+        line.strand();
+        let again = false;
+        const call = () => {
+          granted().then(
+            (answer) => {
+              again ||= answer;
+            },
+            () => undefined,
+          );
+          return again;
+        };
+        await expect.poll(call, { timeout: 60_000, interval: 50 }).toBe(true);
+      },
+    );
+}
+
 test("[fail-closed] nobody listens: every store says so at once, and names no address", async () => {
   const client = new Redis(1, "127.0.0.1", { lazyConnect: true, retryStrategy: () => null });
   client.on("error", () => undefined);

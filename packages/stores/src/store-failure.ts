@@ -45,6 +45,7 @@ function redisWord(message: string): string | undefined {
   const [word] = /^[A-Z]{2,}(?= )/.exec(message) ?? [];
   if (word !== "ERR") return word;
   if (/ACL failure in script|The user executing the script can't/.test(message)) return "NOPERM";
+  if (message.includes("attempted to access a non local key")) return "TRYAGAIN";
   return / -([A-Z]{2,}) /.exec(message)?.[1] ?? word;
 }
 
@@ -67,7 +68,7 @@ const driverWords: ReadonlySet<string> = new Set([
 
 const missingPart = "a part of the schema is missing: drop the schema, and let the next call or `migratePostgres` make it anew";
 const unknownRole = "the server refuses the role or its password";
-const unserved = "the cluster has no primary for the keys of this prefix, or is choosing one";
+const unserved = "the cluster has no primary for the keys of this prefix, is choosing one, or moves the keys";
 const notServing = "the server is starting or stopping";
 
 /** What an operator does about a reason that does not say so itself. */
@@ -108,6 +109,7 @@ const remedies: ReadonlyMap<string, string> = new Map([
   ["NOREPLICAS", "the server takes no writes, since fewer replicas follow than `min-replicas-to-write`"],
   ["OOM", "the server has reached its `maxmemory`: raise it"],
   ["READONLY", "the client is connected to a replica: connect it to the primary, by Sentinel or the cluster where there is one"],
+  ["TRYAGAIN", "the cluster moves the keys of this prefix"],
   ["WRONGPASS", "the server refuses the user or its password"],
   // SQLite
   ["attempt to write a readonly database", "let the process write the file and its folder"],

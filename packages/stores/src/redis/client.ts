@@ -41,7 +41,8 @@ export type RunScript = (script: Script, keys: readonly string[], parameters: re
  * @throws TypeError if the client is of neither library.
  */
 export function scriptRunner(client: RedisClient, prefix: string): RunScript {
-  const { run, evaluate, connected } = adapt(client);
+  const { connected, ...adapted } = adapt(client);
+  const [run, evaluate] = unlessSilent(adapted.run, adapted.evaluate);
   let fit: Promise<void> | undefined;
   let seenAt = 0;
 
@@ -112,6 +113,36 @@ async function refuseUnfit(evaluate: RunScript, prefix: string): Promise<void> {
     `Redis may evict keys (\`maxmemory-policy\` is \`${policy}\`), and a counter that is evicted admits calls again: set it to \`noeviction\``,
   );
 }
+
+/**
+ * Sends nothing more to a server that answers nothing: some clients end a connection that is idle, and one that is written to never is. So it may be
+ * replaced by another, and no debit waits in it to be taken later.
+ */
+function unlessSilent(...ways: readonly [RunScript, RunScript]): readonly [RunScript, RunScript] {
+  let waiting = 0;
+  let heardAt = 0;
+  const bounded =
+    (send: RunScript): RunScript =>
+    async (script, keys, parameters) => {
+      if (waiting === 0) heardAt = performance.now();
+      else if (performance.now() - heardAt >= silentMs) {
+        throw new CounterStoreError(
+          "Redis failed: no answer for 3 s: see whether the server is reached, and set the client's `socketTimeout`",
+        );
+      }
+      waiting += 1;
+      try {
+        return await send(script, keys, parameters);
+      } finally {
+        waiting -= 1;
+        heardAt = performance.now();
+      }
+    };
+  return [bounded(ways[0]), bounded(ways[1])];
+}
+
+/** More than a guard waits. */
+const silentMs = 3000;
 
 interface AdaptedClient {
   readonly run: RunScript;
