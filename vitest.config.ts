@@ -6,7 +6,7 @@ import CountReporter from "./test/reporter.ts";
 const fromSource = { ssr: { resolve: { conditions: ["@holdpoint/source"] } } };
 
 /** Real servers, stores and frameworks start inside tests, on machines with few cores: patience costs nothing where a test passes. */
-const patience = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } };
+const patience = { testTimeout: 300_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } };
 
 /** Many tests start processes of their own, which load the same sources: each is compiled once. */
 const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/compile` };

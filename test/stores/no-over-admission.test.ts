@@ -17,7 +17,7 @@ const kills = 3;
 /** Long enough for a process that lives and has to wait for its turn on a busy machine. */
 const leaseMs = 6000;
 /** Many processes start at once, on a machine that may be busy with more. */
-const patience = { timeout: 180_000 * rounds };
+const patience = { timeout: 300_000 * rounds };
 const unit = 1_000_000;
 
 const folder = mkdtempSync(join(tmpdir(), "holdpoint-hammer-"));

@@ -16,9 +16,18 @@ export interface OwnRedis {
   close(): Promise<void>;
 }
 
-/** Starts a server with these settings, and waits until it answers. */
+/** Starts a server with these settings, and waits until it answers. Where another process took the port before it could, it is given another one. */
 export async function ownRedis(...settings: readonly string[]): Promise<OwnRedis> {
-  const port = await freePort();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startedAt(await freePort(), settings);
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function startedAt(port: number, settings: readonly string[]): Promise<OwnRedis> {
   const folder = mkdtempSync(join(tmpdir(), "holdpoint-redis-"));
   const server = spawn("redis-server", ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--dir", folder, ...settings], {
     stdio: "ignore",
@@ -26,17 +35,22 @@ export async function ownRedis(...settings: readonly string[]): Promise<OwnRedis
   const ended = once(server, "exit");
   const admin = new Redis(port, "127.0.0.1", { retryStrategy: () => 50, maxRetriesPerRequest: null });
   admin.on("error", () => undefined);
-  await Promise.race([admin.ping(), ended.then(([code]) => Promise.reject(new Error(`redis-server ended with ${code}`)))]);
-  return {
-    port,
-    admin,
-    async close() {
-      admin.disconnect();
-      server.kill("SIGKILL");
-      await ended;
-      rmSync(folder, { recursive: true });
-    },
+  const close = async () => {
+    admin.disconnect();
+    server.kill("SIGKILL");
+    await ended;
+    rmSync(folder, { recursive: true });
   };
+  const isOurs = async () => {
+    if (!(await admin.info("server")).includes(`process_id:${server.pid}`)) throw new Error("another server answers at the port");
+  };
+  try {
+    await Promise.race([isOurs(), ended.then(([code]) => Promise.reject(new Error(`redis-server ended with ${code}`)))]);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { port, admin, close };
 }
 
 function versionOfBinary(): number {

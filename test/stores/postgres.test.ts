@@ -120,9 +120,9 @@ postgresTest("a schema that another role makes is waited for, and a later versio
 
 postgresTest("a schema that is dropped while it is in use is made anew, or said to be missing until it is there again", async () => {
   const schema = freshSchema();
-  const store = postgresStore({ pool, schema });
-  const approvals = postgresApprovals({ pool, schema });
-  const waiting = postgresStore({ pool, schema, migrate: false });
+  const store = postgresStore({ pool, schema, ...patience });
+  const approvals = postgresApprovals({ pool, schema, ...patience });
+  const waiting = postgresStore({ pool, schema, migrate: false, ...patience });
   const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
   expect((await store.reserve([debit], 0)).granted).toBe(true);
   expect(await approvals.list({}, 0)).toEqual([]);
@@ -153,7 +153,7 @@ postgresTest(
       await application.end();
       await pool.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
     });
-    const store = postgresStore({ pool: application, schema });
+    const store = postgresStore({ pool: application, schema, ...patience });
     const debits = [
       { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 5 },
       { key: "recent", window: { kind: "sliding", ms: 60_000 }, amount: 1, max: 5 },
@@ -175,7 +175,7 @@ postgresTest(
     await store.settle(reserved.reservation, [0, 1], 0);
     await store.forget(["calls"]);
     expect(await store.look(debits, 0)).toEqual(debits.map(() => ({ remaining: 5 })));
-    expect(await postgresApprovals({ pool: application, schema, migrate: false }).list({}, 0)).toEqual([]);
+    expect(await postgresApprovals({ pool: application, schema, migrate: false, ...patience }).list({}, 0)).toEqual([]);
   },
 );
 
@@ -185,35 +185,40 @@ postgresTest(
     const schema = freshSchema();
     const debit = { key: "calls", window: { kind: "lifetime" }, amount: 1, max: 1 } as const;
     await migratePostgres({ pool, schema });
-    const under = (options: string) => {
-      const other = new Pool({ connectionString: url, max: 1, options });
-      onTestFinished(() => other.end());
-      return postgresStore({ pool: other, schema });
+    const open = () => {
+      // What is set holds for the one connection, which is kept.
+      const pool = new Pool({ connectionString: url, max: 1, idleTimeoutMillis: 0 });
+      onTestFinished(() => pool.end());
+      return { pool, store: postgresStore({ pool, schema, ...patience }) };
     };
-    const readOnly = under("-c default_transaction_read_only=on");
-    await expect(Promise.resolve(readOnly.reserve([debit], 0))).rejects.toThrow(
+    const readOnly = open();
+    await readOnly.pool.query("SET default_transaction_read_only = on");
+    await expect(Promise.resolve(readOnly.store.reserve([debit], 0))).rejects.toThrow(
       "PostgreSQL failed: 25006: the server or the role is read-only",
     );
 
-    const impatient = under("-c statement_timeout=100");
-    await impatient.look([debit], 0);
+    const impatient = open();
+    await impatient.store.look([debit], 0);
     const other = await pool.connect();
     onTestFinished(() => other.release());
     await other.query("BEGIN");
     await other.query(`SELECT ${schema}.lock_counters(ARRAY['lifetime:calls'])`);
-    await expect(Promise.resolve(impatient.reserve([debit], 0))).rejects.toThrow(
+    // Only the statement that waits for the lock is in a hurry.
+    await impatient.pool.query("SET statement_timeout = 100");
+    await expect(Promise.resolve(impatient.store.reserve([debit], 0))).rejects.toThrow(
       "PostgreSQL failed: 57014: the server stopped the statement",
     );
     await other.query("ROLLBACK");
     // Lent to another, a pool has no connection for the store.
-    const small = new Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 50 });
+    const small = new Pool({ connectionString: url, max: 1 });
     const lent = await small.connect();
-    await expect(Promise.resolve(postgresStore({ pool: small, schema }).look([debit], 0))).rejects.toThrow(
+    small.options.connectionTimeoutMillis = 50;
+    await expect(Promise.resolve(postgresStore({ pool: small, schema, ...patience }).look([debit], 0))).rejects.toThrow(
       "the pool had no connection to lend",
     );
     lent.release();
     await small.end();
 
-    expect(await impatient.look([debit], 0)).toEqual([{ remaining: 1 }]);
+    expect(await impatient.store.look([debit], 0)).toEqual([{ remaining: 1 }]);
   },
 );

@@ -96,9 +96,7 @@ function loaded(policy: object): PolicyDocument | undefined {
   }
 }
 
-test("what the comparison says is not widened lets no call through that was stopped, nor any run of calls", {
-  timeout: 120_000,
-}, async () => {
+test("what the comparison says is not widened lets no call through that was stopped, nor any run of calls", async () => {
   const answers = { not: 0, widened: 0, "cannot tell": 0 };
   await fc.assert(
     fc.asyncProperty(document, document, fc.boolean(), calls, async (one, other, mixed, made) => {
@@ -130,7 +128,7 @@ test("what the comparison says is not widened lets no call through that was stop
   expect(answers.widened).toBeGreaterThan(50);
 });
 
-test("a rule that is said to be shadowed can go, and no call gets further", { timeout: 120_000 }, async () => {
+test("a rule that is said to be shadowed can go, and no call gets further", async () => {
   let shadowed = 0;
   await fc.assert(
     fc.asyncProperty(document, calls, async (source, made) => {

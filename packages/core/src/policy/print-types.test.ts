@@ -214,7 +214,7 @@ test("a hostile schema is cut off: too long, too deep, too often", () => {
   expect(sources[2]).toContain("a?: unknown;");
 });
 
-test("whatever schemas a server lists, the types compile", { timeout: 120_000 }, compileRandomTools);
+test("whatever schemas a server lists, the types compile", compileRandomTools);
 
 test("intersections that contain themselves through several lists compile", () => {
   const pair = (second: unknown) => ({ type: ["array", "string"], prefixItems: [{ type: "null" }, second] });
