@@ -10,23 +10,10 @@ import { actsFor, digestOf, type OpenCall, stateOf } from "./session.ts";
  * `sends`.
  */
 export function redeemToken(call: Passage): Admission | undefined {
-  const { request, state, server } = call;
+  const { request, state } = call;
   const spends = request.seam === "transport" ? "sends" : request.seam === "client" ? "entries" : undefined;
   if (spends === undefined || state.openCalls.size === 0) return undefined;
-  const known = catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" };
-  // The host's own tool needs no definition; a server's tool of that name does.
-  if (known.state !== "known" && known.state !== "not_needed") return undefined;
-  const definition = digestOf(known);
-  const sent = canonicalJson(call.arguments);
-  const open = state.openCalls
-    .get(request.tool)
-    ?.filter(
-      (other) =>
-        other.server === server &&
-        other.definition === definition &&
-        canonicalJson(other.arguments) === sent &&
-        actsFor(other.session, request.session),
-    );
+  const open = equalOpenCalls(call);
   const fresh = open?.find((other) => other[spends] === 0);
   const token = fresh ?? open?.at(-1);
   if (!token) return undefined;
@@ -50,6 +37,29 @@ export function redeemToken(call: Passage): Admission | undefined {
   // A resend is an attempt of its own: decided and charged again, but not asked again inside the same open call.
   call.within = token;
   return undefined;
+}
+
+function equalOpenCalls(call: Passage): readonly OpenCall[] | undefined {
+  const { request, state, server } = call;
+  const known = catalogOf(call)?.definition(request.tool) ?? { state: "not_needed" };
+  // The host's own tool needs no definition; a server's tool of that name does.
+  if (known.state !== "known" && known.state !== "not_needed") return undefined;
+  const definition = digestOf(known);
+  const sent = canonicalJson(call.arguments);
+  return state.openCalls
+    .get(request.tool)
+    ?.filter(
+      (other) =>
+        other.server === server &&
+        other.definition === definition &&
+        canonicalJson(other.arguments) === sent &&
+        actsFor(other.session, request.session),
+    );
+}
+
+/** Whether this may be the send of a call that a client has let through already. */
+export function mayBeSendOfClient(call: Passage): boolean {
+  return call.request.seam === "transport" && equalOpenCalls(call)?.some(({ entries, sends }) => entries > 0 && sends === 0) === true;
 }
 
 /** Goes on with the call of an earlier admission. */

@@ -272,6 +272,32 @@ test("[decided-once] a request that is resumed beside an equal call of a tool us
   expect(sent).toBe(2);
 });
 
+test("[decided-once] the send of a client's call is not taken for that of an equal one which is about to be resumed", async () => {
+  const two: ToolRules = { limits: [{ counter: "pays", window: "minute", max: 2 }], require_approval: [{ conditions: [] }] };
+  const { guard, session, request } = guardOver(two, { approvals: memoryApprovals() });
+  const enter = (seam: "client" | "transport") => guard.admit({ ...request, seam });
+  const approve = async () => {
+    const [pending] = await guard.approvals.list({ status: "pending" });
+    await guard.approvals.approve(pending?.id ?? "", {});
+    return pending?.id ?? "";
+  };
+  await enter("client");
+  await approve();
+  const client = admitted(await enter("client"));
+  await guard.admit(request);
+  const id = await approve();
+  guard.route(session, undefined, async () => {
+    await admitted(await enter("transport")).settle({ kind: "success" });
+    await client.settle({ kind: "success" });
+    const resumed = admitted(await enter("client"));
+    await admitted(await enter("transport")).settle({ kind: "success" });
+    await resumed.settle({ kind: "success" });
+  });
+  await guard.resume(id);
+  expect((await guard.approvals.get(id))?.status).toBe("used");
+  expect(await enter("transport")).toMatchObject({ code: "limit" });
+});
+
 test("[no-over-admission] a yes does not go back where a resend has left on it and on one more", async () => {
   const amount = { path: "args.amount", op: "gt", value: 20, name: "amount" } as const;
   const policyOf = (...rules: NonNullable<ToolRules["require_approval"]>): PolicyDocument => ({

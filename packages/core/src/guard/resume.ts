@@ -2,6 +2,7 @@ import type { ApprovalRecord } from "../approvals/approval-store.ts";
 import { canonicalJson } from "../arguments/canonical-json.ts";
 import type { JsonObject } from "../arguments/json-snapshot.ts";
 import { HoldpointError } from "../holdpoint-error.ts";
+import { mayBeSendOfClient } from "./open-calls.ts";
 import type { GuardParts, Passage } from "./passage.ts";
 import { type Resumption, type Session, stateOf } from "./session.ts";
 
@@ -61,7 +62,7 @@ export function createResume(guard: GuardParts, connections: ReadonlySet<RoutedC
 /** The resumption of which this is the call: the same identity, server, tool and arguments. One call picks it up; the next where that one did not leave. */
 export function takeResumption(call: Passage): Resumption | undefined {
   const { request, state, server } = call;
-  if (state.resuming.size === 0) return undefined;
+  if (state.resuming.size === 0 || mayBeSendOfClient(call)) return undefined;
   const given = canonicalJson(call.arguments);
   for (const resumption of state.resuming) {
     const { record, session, taken } = resumption;
