@@ -35,10 +35,14 @@ export function citedIn(area: Area): ReadonlySet<string> {
   return new Set(files.flatMap((file) => lawsIn(readFileSync(`${repository}/${file}`, "utf8"))));
 }
 
-/** The law ids that start titles in a text. A title in a comment, or of a test that is not run or expected to fail, shows nothing. */
+/** The law ids that start titles of tests in a text. */
 export function lawsIn(text: string): readonly string[] {
-  const run = text.replaceAll(/^\s*(?:\/\/|\/?\*).*$/gm, "").replaceAll(/\.(?:skip|todo|fails)\b[^"`]*(["`])[^"`]*\1/g, "");
-  return [...run.matchAll(/["`]((?:\[[a-z-]+\] )+)/g)].flatMap(([, ids = ""]) =>
+  return [...withoutIdleTests(text).matchAll(/["`]((?:\[[a-z-]+\] )+)/g)].flatMap(([, ids = ""]) =>
     [...ids.matchAll(/\[([a-z-]+)\]/g)].map(([, id = ""]) => id),
   );
+}
+
+/** What a file of tests says, without comments and the titles of tests that are not run or are expected to fail: those show nothing. */
+export function withoutIdleTests(text: string): string {
+  return text.replaceAll(/^\s*(?:\/\/|\/?\*).*$/gm, "").replaceAll(/\.(?:skip|todo|fails)\b[^"`]*(["`])[^"`]*\1/g, "");
 }
