@@ -205,8 +205,14 @@ export function isCancelled(call: Passage): boolean {
   return call.request.signal?.aborted === true || call.state.ending.signal.aborted;
 }
 
+/** The call does not leave: where it was to be that of an approved request, the next equal one is. */
+export function leaveToNext({ resumes }: Passage): void {
+  if (resumes) resumes.taken = resumes.gone;
+}
+
 /** Writes the decision, and refuses. */
 export async function refuse(call: Passage, refusal: Refusing, judgement?: Judgement): Promise<Refusal> {
+  leaveToNext(call);
   await call.record.deny(refusal, { ...judgementOf(call), ...judgement });
   return { outcome: "deny", ...refusal };
 }

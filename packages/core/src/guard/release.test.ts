@@ -272,6 +272,37 @@ test("[decided-once] a request that is resumed beside an equal call of a tool us
   expect(sent).toBe(2);
 });
 
+test("[decided-once] an equal call that is refused does not stand in for the one that is resumed", async () => {
+  const cancel = new AbortController();
+  const audit: AuditSink = {
+    required: true,
+    async write(event) {
+      if (event.type === "decision" && event.outcome === "allow") cancel.abort();
+    },
+  };
+  const { guard, session, request } = guardOver({ require_approval: [{ conditions: [] }] }, { approvals: memoryApprovals(), audit });
+  const policyOf = (pay: ToolRules): PolicyDocument => ({ version: "1", default: "deny", tools: { pay } });
+  const verdicts: unknown[] = [];
+  guard.route(session, undefined, async () => {
+    for (const [pay, signal] of [
+      [{}, AbortSignal.abort()],
+      [{ deny_if: [{ conditions: [] }] }, undefined],
+      [{}, cancel.signal],
+      [{}, undefined],
+    ] as const) {
+      guard.update(policyOf(pay));
+      const verdict = await guard.admit({ ...request, signal });
+      verdicts.push(verdict.outcome === "deny" ? verdict.code : verdict.outcome);
+    }
+  });
+  await guard.admit(request);
+  const [pending] = await guard.approvals.list({ status: "pending" });
+  await guard.approvals.approve(pending?.id ?? "", {});
+  await guard.resume(pending?.id ?? "");
+  expect(verdicts).toEqual(["cancelled", "deny_if", "cancelled", "allow"]);
+  expect((await guard.approvals.get(pending?.id ?? ""))?.status).toBe("used");
+});
+
 test("[decided-once] the send of a client's call is not taken for that of an equal one which is about to be resumed", async () => {
   const two: ToolRules = { limits: [{ counter: "pays", window: "minute", max: 2 }], require_approval: [{ conditions: [] }] };
   const { guard, session, request } = guardOver(two, { approvals: memoryApprovals() });

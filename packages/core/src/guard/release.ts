@@ -11,7 +11,7 @@ import { formatAmount } from "../limits/amount.ts";
 import type { MaybePromise, Reservation, Reserved, Room } from "../limits/counter-store.ts";
 import { type LimitDebit, lackOfRoom, settleIndices } from "../limits/limits.ts";
 import { isCovered, openToken, restsOnEarlierYes } from "./open-calls.ts";
-import { type Admission, catalogOf, isCancelled, type Passage, refuse, secretPaths } from "./passage.ts";
+import { type Admission, catalogOf, isCancelled, leaveToNext, type Passage, refuse, secretPaths } from "./passage.ts";
 import { digestOf } from "./session.ts";
 
 /** What a call has taken and would give back if it does not leave. */
@@ -75,6 +75,7 @@ const unsent: Outcome = { kind: "unsent" };
 /** The decision is on record, wherever a sink has taken it: a call that does not leave after all gets its outcome, not another decision. */
 async function withdraw(call: Passage, taken: Taken, refusal: Refusing): Promise<Refusal> {
   await undo(call, taken, unsent);
+  leaveToNext(call);
   await call.record.outcome({ kind: "unsent", reason: refusal.code });
   return { outcome: "deny", ...refusal };
 }
@@ -195,7 +196,7 @@ function admission(call: Passage, plan: Plan, taken: Taken): Admission {
       const outcome = token?.close(told) ?? told;
       // One yes is for one call: it goes back only where no attempt has left on it.
       if (outcome.kind === "unsent" && token?.takeYesBack() === false) taken.approvals.length = 0;
-      else if (outcome.kind === "unsent" && call.resumes) call.resumes.taken = false;
+      else if (outcome.kind === "unsent") leaveToNext(call);
       stopRenewing();
       const undoing = undo(call, taken, outcome);
       return undoing === undefined ? call.record.outcome(outcome) : undoing.then(() => call.record.outcome(outcome));
