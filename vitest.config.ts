@@ -20,6 +20,7 @@ const shared = { ...seeded, isolate: false };
 const startingProcesses = [
   "packages/core/src/policy/{print-types,define-policy.editor}.test.ts",
   "test/{budgets,conformance}/*.test.ts",
+  "test/edge/adapters-without-node.test.ts",
   "test/cli/init.test.ts",
   "test/examples.test.ts",
   "test/{docs,reporter}.test.ts",
