@@ -7,7 +7,7 @@ export default defineConfig({
     name: "packaging",
     dir: "test/packaging",
     reporters: ["default", new CountReporter()],
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 120_000,
   },
 });
