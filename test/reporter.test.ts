@@ -12,7 +12,8 @@ const reporter = fileURLToPath(import.meta.resolve("./reporter.ts"));
 function runSuite(files: Record<string, string>, ...flags: string[]): Promise<{ lines: string[]; exitCode: number }> {
   const root = mkdtempSync(join(tmpdir(), "suite-"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(root, name), text);
-  const command = [runner, "run", "--root", root, "--globals", "--reporter", "default", "--reporter", reporter, ...flags];
+  const options = ["--globals", "--testTimeout=300000", "--reporter=default", `--reporter=${reporter}`];
+  const command = [runner, "run", "--root", root, ...options, ...flags];
   return new Promise((resolve) => {
     const child = execFile(process.execPath, command, { env: { ...process.env, CI: "true" } }, (_, stdout) => {
       rmSync(root, { recursive: true });

@@ -32,7 +32,7 @@ test("init writes a policy, types and a test that passes for each server, and th
   expect(JSON.parse(readFileSync(join(cwd, "holdpoint.lock"), "utf8")).servers[0]).toMatchObject({ server: "Every Thing" });
   writeFileSync(
     join(cwd, "vitest.config.ts"),
-    'export default { ssr: { resolve: { conditions: ["@holdpoint/source"] } }, test: { include: ["policies/*.test.ts"] } };\n',
+    'export default { ssr: { resolve: { conditions: ["@holdpoint/source"] } }, test: { include: ["policies/*.test.ts"], testTimeout: 300_000 } };\n',
   );
   const vitest = join(dirname(fileURLToPath(import.meta.resolve("vitest/package.json"))), "vitest.mjs");
   const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, "run", "--root", cwd], { cwd, encoding: "utf8" });
