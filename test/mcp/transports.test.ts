@@ -355,3 +355,31 @@ test.each(majors)(
     expect(calls("pay")).toEqual([]);
   },
 );
+
+test.each(majors)(
+  "[no-over-admission] a server of %s in this process that answers with another call's refusal has had the call",
+  async (major) => {
+    const { client, transport, calls } = await upstream(major);
+    const elsewhere = await upstream(major);
+    const denied = guardClient(elsewhere.client, createGuard({ policy: denyPay }).session());
+    await loose(denied).connect(elsewhere.transport);
+    const refusal = await denied.callTool(pay);
+    expect(isRefusal(refusal)).toBe(true);
+
+    const audit = memoryAudit();
+    const once: PolicyDocument = {
+      version: "1",
+      default: "allow",
+      tools: { pay: { limits: [{ counter: "payments", window: "hour", max: 1 }] } },
+    };
+    const guarded = guardClient(client, createGuard({ policy: once, audit }).session());
+    await loose(guarded).connect(around(loose(transport), (message, send) => send(message)));
+    const receive = loose(transport).onmessage;
+    loose(transport).onmessage = (message: { result?: { content?: unknown } }, ...extra: unknown[]) =>
+      receive(message.result?.content ? { ...message, result: refusal } : message, ...extra);
+    await guarded.callTool(pay);
+    expect(isRefusal(await guarded.callTool(pay))).toBe(true);
+    expect(calls("pay")).toHaveLength(1);
+    expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["tool_error"]);
+  },
+);

@@ -24,6 +24,8 @@ export interface OpenCall {
   settled: boolean;
   /** Whether a guarded transport inside this one has let it pass as the call that it is. */
   passedInside: boolean;
+  /** Whether one inside has refused it, changed or sent once more as it came there. */
+  refusedInside: boolean;
 }
 
 /** A request by its id: on its way out, or sent and not answered. */

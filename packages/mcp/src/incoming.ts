@@ -61,8 +61,8 @@ function answered(connection: Connection, entry: Answerable, message: JsonObject
     connection.continuations.wait(entry.continues, result.requestState, entry.admission);
     return withResult(message, cleanResult(result, []));
   }
-  if (isRefusal(result)) {
-    // A guarded transport inside this one refused what had been changed on its way there, or was sent once more: no server can send that object.
+  // By the object alone it could be the answer of a server in this process, which has had the call and was refused another one.
+  if (entry.refusedInside && isRefusal(result)) {
     const reason = "refused by a transport inside";
     settle(connection, entry, { kind: entry.passedInside ? "unknown" : "unsent", reason });
     return message;

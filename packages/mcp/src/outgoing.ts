@@ -151,6 +151,8 @@ async function sendCall(
   }
   if (decided.outcome === "deny" || typeof call === "string") {
     connection.inFlight.delete(id);
+    const entry = sender?.inFlight.get(id);
+    if (entry?.kind === "call") entry.refusedInside = true;
     answerRefusal(connection, message, decided as Refusal);
     return undefined;
   }
@@ -243,7 +245,15 @@ async function forwardCall(
   options: Record<string, unknown> | undefined,
 ): Promise<unknown> {
   const continues = continuesOf(call);
-  const entry: OpenCall = { kind: "call", admission, continues, stopListening: () => undefined, settled, passedInside: false };
+  const entry: OpenCall = {
+    kind: "call",
+    admission,
+    continues,
+    stopListening: () => undefined,
+    settled,
+    passedInside: false,
+    refusedInside: false,
+  };
   connection.inFlight.set(id, entry);
   entry.stopListening = onAbort(options, () => giveUp(connection, id, entry, "the caller cancelled"));
   const { name, rest } = call;
