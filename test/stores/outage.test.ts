@@ -15,6 +15,7 @@ import { Pool } from "pg";
 import { createClient } from "redis";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { cutLine } from "./cut-line.ts";
+import { refundRequest } from "./refund-request.ts";
 
 const redisUrl = process.env["REDIS_URL"] ?? "";
 const databaseUrl = process.env["DATABASE_URL"] ?? "";
@@ -189,24 +190,7 @@ test.skipIf(!redisUrl)(
     const approvals = redisApprovals({ client, prefix });
     const now = Date.now();
     const wide = { to: "session", binding: "wide", forMs: 60_000, uses: 3 } as const;
-    await approvals.request(
-      {
-        id: "refund",
-        status: "pending",
-        binding: "refund of 20",
-        wide,
-        server: "stripe",
-        tool: "create_refund",
-        context: { session: "one" },
-        rules: [],
-        reasons: [],
-        requestedAt: now,
-        expiresAt: now + 60_000,
-        usesLeft: 1,
-      },
-      { session: "one", maxPending: 1 },
-      now,
-    );
+    await approvals.request({ ...refundRequest(now), wide }, { session: "one", maxPending: 1 }, now);
     await approvals.answer("refund", { approved: true, widen: true }, now);
     for (let use = 0; use < 2; use += 1) expect(await approvals.consume("refund", now)).toBeDefined();
     const last = await approvals.consume("refund", now);

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ApprovalRecord, CounterStoreError, type Debit } from "@holdpoint/core";
+import { CounterStoreError, type Debit } from "@holdpoint/core";
 import { redisApprovals, redisStore } from "@holdpoint/stores/redis";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { expect, onTestFinished, test } from "vitest";
 import { ownRedis, ownRedisVersion } from "./own-redis.ts";
+import { refundRequest } from "./refund-request.ts";
 
 const unit = 1_000_000;
 const debits: readonly Debit[] = [
@@ -55,7 +56,7 @@ test.skipIf(ownRedisVersion < 6)("a user with the rights that the page lists can
 
     const approvals = redisApprovals({ client, prefix: "billing" });
     const now = Date.now();
-    await approvals.request(draft(now), { session: "one", maxPending: 1 }, now);
+    await approvals.request(refundRequest(now), { session: "one", maxPending: 1 }, now);
     await approvals.answer("refund", { approved: true }, now);
     expect(await approvals.find({ binding: "refund of 20", wide: [] }, now)).toMatchObject({ id: "refund" });
     expect(await approvals.consume("refund", now)).toMatchObject({ id: "refund" });
@@ -119,19 +120,3 @@ test.skipIf(ownRedisVersion < 6)(
     );
   },
 );
-
-function draft(now: number): ApprovalRecord {
-  return {
-    id: "refund",
-    status: "pending",
-    binding: "refund of 20",
-    server: "stripe",
-    tool: "create_refund",
-    context: { session: "one" },
-    rules: [],
-    reasons: [],
-    requestedAt: now,
-    expiresAt: now + 60_000,
-    usesLeft: 1,
-  };
-}
