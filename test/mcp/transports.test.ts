@@ -383,3 +383,34 @@ test.each(majors)(
     expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["tool_error"]);
   },
 );
+
+test.each(majors)("[no-over-admission] a call of %s that left once is not given back by what becomes of its second send", async (major) => {
+  const once: PolicyDocument = {
+    version: "1",
+    default: "allow",
+    tools: { pay: { limits: [{ counter: "payments", window: "hour", max: 1 }] } },
+  };
+  for (const [inside, second] of [
+    [once, undefined],
+    [allowAll, "Not connected"],
+  ] as const) {
+    const { client, transport, calls } = await upstream(major);
+    const send = loose(transport).send.bind(transport);
+    const failures = ["socket hang up", second];
+    loose(transport).send = async (message: { method?: string }) => {
+      if (message.method !== "tools/call") return send(message);
+      const failure = failures.shift();
+      if (failure !== "Not connected") await send({ ...message, id: `lost-${failures.length}` });
+      if (failure) throw new Error(failure);
+    };
+    const inner = guardTransport(loose(transport), createGuard({ policy: inside }).session());
+    const retrying = around(inner, (message, sendOn) => sendOn(message).catch(() => sendOn(message)));
+    const audit = memoryAudit();
+    const guarded = guardClient(client, createGuard({ policy: once, audit }).session());
+    await loose(guarded).connect(retrying);
+    await guarded.callTool(pay).catch(() => undefined);
+    expect(isRefusal(await guarded.callTool(pay))).toBe(true);
+    expect(calls("pay")).toHaveLength(1);
+    expect(audit.events.flatMap((event) => (event.type === "outcome" ? [event.outcome] : []))).toEqual(["unknown"]);
+  }
+});

@@ -22,8 +22,10 @@ export interface OpenCall {
   /** Stops watching the caller's signal. */
   stopListening(): void;
   settled: boolean;
-  /** Whether a guarded transport inside this one has let it pass as the call that it is. */
-  passedInside: boolean;
+  /** An earlier round of it has left. */
+  readonly continued: boolean;
+  /** Whether a guarded transport inside this one, of whatever session, has sent it on, or this one was given it back to send once more. */
+  sentOn: boolean;
   /** Whether one inside has refused it, changed or sent once more as it came there. */
   refusedInside: boolean;
 }

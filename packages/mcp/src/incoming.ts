@@ -64,7 +64,7 @@ function answered(connection: Connection, entry: Answerable, message: JsonObject
   // By the object alone it could be the answer of a server in this process, which has had the call and was refused another one.
   if (entry.refusedInside && isRefusal(result)) {
     const reason = "refused by a transport inside";
-    settle(connection, entry, { kind: entry.passedInside ? "unknown" : "unsent", reason });
+    settle(connection, entry, { kind: entry.sentOn || entry.continued ? "unknown" : "unsent", reason });
     return message;
   }
   settle(connection, entry, outcomeOf(message));

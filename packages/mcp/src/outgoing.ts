@@ -49,7 +49,18 @@ async function sendAgain(connection: Connection, message: JsonObject | readonly 
     const id = typeof each.method === "string" ? requestId(each) : undefined;
     return id === undefined || connection.inFlight.has(id);
   });
-  return isOpen ? connection.forward(message, options) : undefined;
+  if (!isOpen) return undefined;
+  for (const each of messages) sentOn(openCall(connection, requestId(each)));
+  return connection.forward(message, options);
+}
+
+function openCall({ inFlight }: Connection, id: RequestId | undefined): OpenCall | undefined {
+  const entry = id === undefined ? undefined : inFlight.get(id);
+  return entry?.kind === "call" ? entry : undefined;
+}
+
+function sentOn(call: OpenCall | undefined): void {
+  if (call) call.sentOn = true;
 }
 
 function malformedMessage(): HoldpointError {
@@ -131,8 +142,9 @@ async function sendCall(
   claim(connection, id);
   connection.envelope = envelopeOf(message.params) ?? connection.envelope;
   const call = unfit ? describeUnfit(unfit) : readCall(message.params);
-  const outside = sender && typeof call !== "string" ? admittedOutside(connection, sender, id, call) : undefined;
-  if (outside) return forwardCall(connection, id, call as ToolCall, outside, { settled: true }, sendOptions);
+  const outside = sender && openCall(sender, id);
+  const passing = outside && typeof call !== "string" ? admittedOutside(connection, sender, outside, call) : undefined;
+  if (passing) return forwardCall(connection, id, call as ToolCall, passing, { settled: true }, sendOptions);
   const held: InFlight = { kind: "held", cancel: new AbortController() };
   const { signal } = held.cancel;
   connection.inFlight.set(id, held);
@@ -151,25 +163,32 @@ async function sendCall(
   }
   if (decided.outcome === "deny" || typeof call === "string") {
     connection.inFlight.delete(id);
-    const entry = sender?.inFlight.get(id);
-    if (entry?.kind === "call") entry.refusedInside = true;
+    if (outside) outside.refusedInside = true;
     answerRefusal(connection, message, decided as Refusal);
     return undefined;
   }
+  sentOn(outside);
   return forwardCall(connection, id, call, decided, { continued: continued !== undefined }, sendOptions);
 }
 
 /**
- * INVARIANT (decided-once): what a guarded transport around this one is sending at this moment, for the same session and server and with the very arguments
- * that were admitted there, is that call. It passes once: sent once more, it is an attempt of its own.
+ * INVARIANT (decided-once): what a guarded transport around this one is sending at this moment, for the same session and server, with the very arguments
+ * that were admitted there and under the same definition, is that call. It passes once: sent once more, it is an attempt of its own.
  */
-function admittedOutside({ session, server }: Connection, sender: Connection, id: RequestId, call: ToolCall): Admission | undefined {
-  const entry = sender.session === session && sender.server === server ? sender.inFlight.get(id) : undefined;
-  if (entry?.kind !== "call" || entry.passedInside || entry.continues[0] !== call.name) return undefined;
-  if (canonicalJson(entry.admission.arguments) !== canonicalJson(call.arguments ?? {})) return undefined;
-  entry.passedInside = true;
+function admittedOutside(connection: Connection, sender: Connection, outside: OpenCall, call: ToolCall): Admission | undefined {
+  if (sender.session !== connection.session || sender.server !== connection.server) return undefined;
+  if (outside.sentOn || outside.continues[0] !== call.name) return undefined;
+  if (connection.egress === "tools-only" && call.rest.inputResponses !== undefined) return undefined;
+  if (canonicalJson(outside.admission.arguments) !== canonicalJson(call.arguments ?? {})) return undefined;
+  if (definitionOf(sender, call.name) !== definitionOf(connection, call.name)) return undefined;
+  outside.sentOn = true;
   // What a person edited is told by the transport around this one.
-  return { ...entry.admission, edited: [] };
+  return { ...outside.admission, edited: [] };
+}
+
+function definitionOf({ catalog }: Connection, name: string): string | undefined {
+  const definition = catalog.definition(name);
+  return definition.state === "known" ? canonicalJson(definition.source as unknown as JsonObject) : undefined;
 }
 
 /** The admission of the call that this one continues, an earlier round of which has left. */
@@ -251,7 +270,8 @@ async function forwardCall(
     continues,
     stopListening: () => undefined,
     settled,
-    passedInside: false,
+    continued,
+    sentOn: false,
     refusedInside: false,
   };
   connection.inFlight.set(id, entry);
@@ -265,7 +285,7 @@ async function forwardCall(
     return await connection.forward({ jsonrpc: "2.0", id, method: "tools/call", params }, withHeaders(connection, name, args, options));
   } catch (error) {
     if (connection.inFlight.get(id) === entry) connection.inFlight.delete(id);
-    const unsent = !continued && neverLeft(error);
+    const unsent = !continued && !entry.sentOn && neverLeft(error);
     settle(connection, entry, unsent ? { kind: "unsent", reason: "not connected" } : { kind: "unknown", reason: "sending failed" });
     throw error;
   }
