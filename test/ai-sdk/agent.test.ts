@@ -192,3 +192,28 @@ test("[well-formed-refusal] `experimental_streamTextLowMemory`, the third loop o
   expect(ran).toEqual([]);
   expect(shownOutputs(model, 1)).toEqual({ c1: denied("Refunds over $100 go to a person in billing.") });
 });
+
+test("[no-over-admission] a tool that answers with the refusal of another call that it made has run", async () => {
+  const session = createGuard({
+    policy: { version: "1", default: "deny", tools: { pay: { limits: [{ counter: "payments", window: "hour", max: 1 }] } } },
+  }).session();
+  let paid = 0;
+  const inputSchema = jsonSchema<Record<string, never>>({ type: "object" });
+  const { notify } = guardTools({ notify: tool({ inputSchema, execute: async () => "told" }) }, session);
+  const { pay } = guardTools(
+    {
+      pay: tool({
+        inputSchema,
+        execute: (input, options) => {
+          paid++;
+          return notify.execute?.(input, options as never);
+        },
+      }),
+    },
+    session,
+  );
+  const call = (toolCallId: string) => pay.execute?.({}, { toolCallId, messages: [], context: {} } as never);
+  expect(isRefusal(await call("one"))).toBe(true);
+  expect(isRefusal(await call("two"))).toBe(true);
+  expect(paid).toBe(1);
+});

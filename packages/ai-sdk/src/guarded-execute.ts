@@ -1,4 +1,4 @@
-import { type Admission, type Outcome, type Refusal, RefusedError, refusalOf } from "@holdpoint/core";
+import { type Admission, isRefusalOf, type Outcome, type Refusal, RefusedError, refusalOf } from "@holdpoint/core";
 import { editedOutput, isObject, isToolError, refusalOutput, withoutOwnMarks } from "./model-output.ts";
 import type { ExecuteOptions, ToolSeat } from "./tool-seat.ts";
 
@@ -19,7 +19,9 @@ export function guardedExecute(tool: object, execute: Execute, seat: ToolSeat): 
     if ("refused" in admission) return admission.refused;
     try {
       const result = await forward(admission, options);
-      return streams && isIterable(result) ? settleWhenDone(admission, result, options) : await settled(admission, result);
+      return streams && isIterable(result)
+        ? settleWhenDone(seat.tool, admission, result, options)
+        : await settled(seat.tool, admission, result);
     } catch (error) {
       await admission.settle(failure(options));
       throw error;
@@ -31,7 +33,7 @@ export function guardedExecute(tool: object, execute: Execute, seat: ToolSeat): 
       yield admission.refused;
       return undefined;
     }
-    return yield* settleWhenDone(admission, forward(admission, options) as AsyncIterable<unknown>, options);
+    return yield* settleWhenDone(seat.tool, admission, forward(admission, options) as AsyncIterable<unknown>, options);
   }
 
   switch (Object.prototype.toString.call(execute)) {
@@ -62,13 +64,14 @@ function refuse(seat: ToolSeat, refusal: Refusal): unknown {
   return refusalOutput(refusal);
 }
 
-async function settled(admission: Admission, result: unknown): Promise<unknown> {
-  await admission.settle(outcomeOf(result));
+async function settled(tool: string, admission: Admission, result: unknown): Promise<unknown> {
+  await admission.settle(outcomeOf(result, tool, admission));
   return told(admission, result);
 }
 
 /** Hands on every part as it comes. The last one is the result; a reader that stops early leaves the outcome unknown. */
 async function* settleWhenDone(
+  tool: string,
   admission: Admission,
   parts: AsyncIterable<unknown>,
   options?: ExecuteOptions,
@@ -82,7 +85,7 @@ async function* settleWhenDone(
       const step = await iterator.next();
       if (step.done) {
         done = true;
-        outcome = outcomeOf(last);
+        outcome = outcomeOf(last, tool, admission);
         return step.value;
       }
       last = step.value;
@@ -98,8 +101,10 @@ async function* settleWhenDone(
   }
 }
 
-function outcomeOf(result: unknown): Outcome {
-  if (refusedBelow(result)) return { kind: "unsent", reason: "refused at the transport" };
+function outcomeOf(result: unknown, tool: string, admission: Admission): Outcome {
+  const below = refusedBelow(result);
+  if (below && isRefusalOf(below, { tool, arguments: admission.arguments })) return { kind: "unsent", reason: "refused at the transport" };
+  if (below) return { kind: "unknown", reason: "a call that the tool made was refused" };
   return { kind: isToolError(result) ? "tool_error" : "success" };
 }
 

@@ -42,6 +42,8 @@ export interface SeatOptions {
 
 /** Where one tool's calls meet the guard. */
 export interface ToolSeat {
+  /** The tool's name in the policy. */
+  readonly tool: string;
   readonly guard: Guard;
   readonly server: string | undefined;
   /** Whether this seat asks in the SDK's own flow. */
@@ -106,6 +108,7 @@ export function toolSeat({ key, name, local }: SeatedTool, session: Session, opt
 
   const native = options.approval === "native" || (options.approval === undefined && !guard.asksInPlace);
   return {
+    tool: name,
     guard,
     server: options.server,
     native,

@@ -36,7 +36,7 @@ export { type Call, type DecisionFacts, type Denial, decide, type Plan } from ".
 export type { Evaluated } from "./decision/evidence.ts";
 export { canaryPrefix, printable, type Refusal, type RefusalCode } from "./decision/refusal.ts";
 export { editedText, refusalDecision, refusalText } from "./decision/refusal-text.ts";
-export { isRefusal, markRefusal, RefusedError, refusalOf } from "./decision/refused-error.ts";
+export { isRefusal, isRefusalOf, markRefusal, RefusedError, refusalOf } from "./decision/refused-error.ts";
 export { type Bound, type Bounds, describeBounds } from "./decision/would-pass.ts";
 export type { Catalog, CatalogChange, Definition } from "./guard/definitions.ts";
 export { type Answer, createGuard, type Guard, type GuardOptions } from "./guard/guard.ts";

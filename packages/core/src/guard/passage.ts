@@ -6,6 +6,7 @@ import type { CallRecord, Judgement, Recorder } from "../audit/recorder.ts";
 import type { Path } from "../conditions/path.ts";
 import type { Call } from "../decision/decide.ts";
 import type { Refusal, Refusing } from "../decision/refusal.ts";
+import { refusalFor } from "../decision/refused-error.ts";
 import type { CounterStore, MaybePromise } from "../limits/counter-store.ts";
 import { auditedFields, type CompiledPolicy } from "../policy/compile-policy.ts";
 import type { Catalog, Definition } from "./definitions.ts";
@@ -214,7 +215,7 @@ export function leaveToNext({ resumes }: Passage): void {
 export async function refuse(call: Passage, refusal: Refusing, judgement?: Judgement): Promise<Refusal> {
   leaveToNext(call);
   await call.record.deny(refusal, { ...judgementOf(call), ...judgement });
-  return { outcome: "deny", ...refusal };
+  return refusalFor(refusal, { tool: call.request.tool, arguments: call.arguments });
 }
 
 /** What the record of a decision is made of, as far as the call has got. */

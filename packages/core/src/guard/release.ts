@@ -6,6 +6,7 @@ import type { DecisionEvent, Outcome } from "../audit/audit-event.ts";
 import type { Obstacle } from "../audit/recorder.ts";
 import type { Plan } from "../decision/decide.ts";
 import { auditDown, cancelled, overLimit, type Refusal, type Refusing, storeDown } from "../decision/refusal.ts";
+import { refusalFor } from "../decision/refused-error.ts";
 import { CounterStoreError } from "../holdpoint-error.ts";
 import { formatAmount } from "../limits/amount.ts";
 import type { MaybePromise, Reservation, Reserved, Room } from "../limits/counter-store.ts";
@@ -77,7 +78,7 @@ async function withdraw(call: Passage, taken: Taken, refusal: Refusing): Promise
   await undo(call, taken, unsent);
   leaveToNext(call);
   await call.record.outcome({ kind: "unsent", reason: refusal.code });
-  return { outcome: "deny", ...refusal };
+  return refusalFor(refusal, { tool: call.request.tool, arguments: call.arguments });
 }
 
 /** Nobody is asked about a call that has no room: `undefined` where every debit would fit now. */
